@@ -1,0 +1,153 @@
+"""The embedded server of one user, seen from outside: where it is, starting it, ending it.
+
+Its folder holds `server.json` (where it listens), `token` (what opens it, 0600), the database and the log.
+The server itself is `python -m jobmon.server.embedded`; this module only finds and starts it, so that the
+client and the distributor can do so without importing the server.
+"""
+
+import contextlib
+import fcntl
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import requests
+
+from jobmon.core.exceptions import ConfigError, Forbidden, ServerUnreachable
+from jobmon.core.http import Address
+from jobmon.core.routes import HEALTH
+from jobmon.core.wire import Health
+
+START_SECONDS = 30.0
+
+
+class ServerFile(msgspec.Struct, frozen=True):
+    """What `server.json` says: written by the server once it answers."""
+
+    url: str
+    pid: int
+    host: str
+    instance: str
+
+
+def read_server_file(data_dir: Path) -> ServerFile | None:
+    """The server's own note, or None when none was left there."""
+    try:
+        return msgspec.json.decode((data_dir / "server.json").read_bytes(), type=ServerFile)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def read_token(path: Path) -> str:
+    """The token in a private file.
+
+    Raises Forbidden when others could read it, as ssh does with keys.
+    """
+    if path.stat().st_mode & 0o077:
+        raise Forbidden(f"{path} can be read by others; run `chmod 600 {path}` (and think of it as leaked)")
+    return path.read_text().strip()
+
+
+def alive(note: ServerFile) -> Health | None:
+    """The health of the server that the note names, or None when that one does not answer."""
+    try:
+        reply = requests.get(note.url + HEALTH.url(), timeout=5, allow_redirects=False)
+        health = msgspec.json.decode(reply.content, type=Health)
+    except (requests.RequestException, msgspec.DecodeError):
+        return None
+    return health if health.instance == note.instance else None
+
+
+def find(data_dir: Path) -> Address | None:
+    """The address of the running embedded server, or None."""
+    note = read_server_file(data_dir)
+    if note is None or alive(note) is None:
+        return None
+    return Address(note.url, read_token(data_dir / "token"))
+
+
+def launch(data_dir: Path) -> subprocess.Popen[bytes] | None:
+    """Start the embedded server without waiting for it; None when another process is starting one."""
+    if importlib.util.find_spec("jobmon.server") is None:
+        raise ConfigError(
+            "no server is configured and jobmon_server is not installed here. Set JOBMON__HTTP__SERVICE_URL "
+            "to your site's server, or install jobmon_server beside jobmon_client for a server of your own."
+        )
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (data_dir / "server.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "jobmon.server.embedded", str(data_dir)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+        )
+
+
+def ensure(data_dir: Path) -> Address:
+    """The address of the embedded server, which is started when it is not running.
+
+    Many processes may ask at once: one starts it, the others wait. Raises ServerUnreachable with the last
+    lines of its log when it does not come up.
+    """
+    found = find(data_dir)
+    if found:
+        return found
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    deadline = time.monotonic() + START_SECONDS
+    with _start_lock(data_dir):
+        found = find(data_dir)
+        process = None if found else launch(data_dir)
+        while found is None and time.monotonic() < deadline:
+            ended = process is not None and process.poll() is not None
+            found = find(data_dir)
+            if ended and found is None:
+                break
+            time.sleep(0.01)
+    if found is None:
+        tail = (data_dir / "server.log").read_text(errors="backslashreplace").splitlines()[-5:]
+        raise ServerUnreachable(
+            f"the embedded server did not start within {START_SECONDS:.0f} s; its log {data_dir / 'server.log'} "
+            "ends with:\n" + "\n".join(tail)
+        )
+    return found
+
+
+def stop(data_dir: Path, seconds: float = 30) -> bool:
+    """End the embedded server gracefully; False when none was running. Raises ServerUnreachable if it stays."""
+    note = read_server_file(data_dir)
+    if note is None or alive(note) is None:
+        return False
+    if note.host != os.uname().nodename:
+        raise Forbidden(f"the server runs on {note.host} (pid {note.pid}); run this command there")
+    os.kill(note.pid, signal.SIGTERM)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not _exists(note.pid):
+            return True
+        time.sleep(0.02)
+    raise ServerUnreachable(
+        f"the server (pid {note.pid} on {note.host}) is still there after {seconds:.0f} s"
+    )
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.waitpid(pid, os.WNOHANG)  # when it is our own child, else there is nothing to collect
+    except ChildProcessError:
+        pass
+    return Path(f"/proc/{pid}").exists()
+
+
+@contextlib.contextmanager
+def _start_lock(data_dir: Path) -> Iterator[None]:
+    with (data_dir / "start.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

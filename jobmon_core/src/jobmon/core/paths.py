@@ -1,0 +1,18 @@
+"""Where the output of an attempt stands: one rule for the worker that writes it and for all who show it."""
+
+from pathlib import PurePosixPath
+
+
+def output_dirs(run_dir: str, workflow_id: int, batch_id: int, options: dict[str, object]) -> tuple[str, str]:
+    """Folders of standard output and standard error of a batch.
+
+    The resource options `stdout` and `stderr` name folders of the user's choice; otherwise every batch has
+    its own folder below `run_dir`, so that none holds more files than a batch has attempts.
+    """
+    own = str(PurePosixPath(run_dir) / f"workflow-{workflow_id}" / f"batch-{batch_id}")
+    return str(options.get("stdout") or own), str(options.get("stderr") or own)
+
+
+def output_file(folder: str, name: str, stream: str, instance_id: int) -> str:
+    """Path of one attempt's output; `stream` is "o" or "e" as batch systems name them."""
+    return f"{folder}/{name}.{stream}{instance_id}"

@@ -1,0 +1,102 @@
+"""Advance: what the distributor asks again and again, and what it is told to do."""
+
+from jobmon.core.ids import BatchId, TaskInstanceId, WorkflowId
+from jobmon.core.resources import Resources
+from jobmon.core.wire.base import Answer, Request
+
+
+class LeaseRequest(Request):
+    """Ask for the right to drive a run. A holder may repeat this."""
+
+    holder: str
+    host: str
+    pid: int
+    version: str
+
+
+class LeaseAnswer(Answer):
+    """Granted. Every later question carries the fence; a higher one makes it void."""
+
+    workflow_id: WorkflowId
+    fence: int
+    lease_seconds: float
+
+
+class Launched(Request):
+    """The cluster took this batch."""
+
+    batch_id: BatchId
+    job_id: str
+
+
+class Refused(Request):
+    """The cluster did not take this batch."""
+
+    batch_id: BatchId
+    failure_class: str
+    message: str
+
+
+class Observed(Request):
+    """What the cluster says of an attempt: a state of core.cluster.JobState and, when over, how it ended."""
+
+    instance_id: TaskInstanceId
+    state: str
+    status: str = ""  # the letter of the attempt when it is over
+    failure_class: str = ""
+    exit_code: int | None = None
+    message: str = ""
+    node: str = ""
+    peak_memory_bytes: int | None = None
+    cpu_seconds: float | None = None
+    wall_seconds: float | None = None
+
+
+class AdvanceRequest(Request):
+    """Take one step of the run and say what to do now; waits up to `wait_seconds` for something to do."""
+
+    fence: int
+    in_hand: list[BatchId] = []  # batches the asker is submitting at this moment
+    launched: list[Launched] = []
+    refused: list[Refused] = []
+    observed: list[Observed] = []
+    notice: str = ""  # why the cluster makes us wait, in its own words
+    wait_seconds: float = 0
+
+
+class Batch(Answer):
+    """Attempts to hand to a cluster as one job array: instances first_instance_id .. + size - 1."""
+
+    batch_id: BatchId
+    name: str
+    workflow_id: WorkflowId
+    array_name: str
+    cluster: str
+    resources: Resources
+    size: int
+    first_instance_id: TaskInstanceId
+    run_dir: str
+    job_id: str = ""
+    look_first: bool = False  # another process may have submitted it: find it by name before anything else
+
+
+class Job(Answer):
+    """One attempt as the cluster knows it."""
+
+    instance_id: TaskInstanceId
+    batch_id: BatchId
+    index: int
+    name: str
+    cluster: str
+    job_id: str
+
+
+class AdvanceAnswer(Answer):
+    """What to do now."""
+
+    status: str  # of the workflow run
+    submit: list[Batch] = []
+    cancel: list[Job] = []  # wanted gone; repeated until reported gone
+    suspects: list[Job] = []  # silent past their deadline: ask the cluster
+    active: int = 0
+    more: bool = False  # ask again at once

