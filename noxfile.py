@@ -11,7 +11,7 @@ nox.options.error_on_missing_interpreters = True
 
 DISTRIBUTIONS = ["jobmon_core", "jobmon_server", "jobmon_distributor", "jobmon_client"]
 TEST_TOOLS = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6.100", "numpy", "psutil"]
-TYPE_TOOLS = ["mypy>=1.13", "types-requests", "types-PyYAML", "types-PyMySQL"]
+TYPE_TOOLS = ["mypy>=1.13", "types-requests", "types-PyYAML", "types-PyMySQL", "types-waitress"]
 
 
 def install_jobmon(session: nox.Session, *extra: str) -> None:

@@ -83,7 +83,8 @@ class FailureClass(StrEnum):
     INFRASTRUCTURE = "infrastructure"  # node, cluster or our own processes: a budget of its own
     POLICY = "policy"  # a limit of the site: wait and say so
     FATAL = "fatal"  # can never work: fail at once
-    KILLED = "killed"  # somebody cancelled it on purpose: no retry
+    CANCELLED = "cancelled"  # somebody cancelled the job by hand: no retry
+    KILLED = "killed"  # we wanted it gone (stop, cold resume): the task goes back into the queue
 
 
 class ArgType:

@@ -45,12 +45,12 @@ def canonical(value: object, where: str = "value") -> bytes:
 def node_hash(template_version_key: bytes | str, node_args: Mapping[str, object]) -> bytes:
     """The identity (16 bytes) of a task within its workflow: its template version and its node arguments."""
     key = template_version_key.encode() if isinstance(template_version_key, str) else template_version_key
-    return _digest(key, canonical(node_args, "node_args"))
+    return digest(key, canonical(node_args, "node_args"))
 
 
 def task_hash(node_hash: bytes, task_args: Mapping[str, object]) -> bytes:
     """The hash (16 bytes) of a node together with its task arguments."""
-    return _digest(node_hash, canonical(task_args, "task_args"))
+    return digest(node_hash, canonical(task_args, "task_args"))
 
 
 def upstream_hash(hashes: Iterable[bytes]) -> bytes:
@@ -63,7 +63,16 @@ def text_hash(text: str) -> str:
     return blake2b(_text(text, "text").encode(), digest_size=HASH_BYTES).hexdigest()
 
 
-def _digest(key: bytes, body: bytes) -> bytes:
+def template_key(
+    name: str, command_template: str, node_args: Iterable[str], task_args: Iterable[str], op_args: Iterable[str]
+) -> str:
+    """The identity of a task template version, as 32 hexadecimal digits; the order of arguments is no matter."""
+    kinds = [sorted(kind) for kind in (node_args, task_args, op_args)]
+    return text_hash(canonical([name, command_template, *kinds], "task template").decode())
+
+
+def digest(key: bytes, body: bytes) -> bytes:
+    """`node_hash` and `task_hash` for those who hold the canonical form of the arguments already."""
     # JSON holds no NUL byte: the last one parts key and body, whatever the key is made of.
     return blake2b(b"%b\0%b" % (key, body), digest_size=HASH_BYTES).digest()
 

@@ -1,9 +1,10 @@
 """Where the output of an attempt stands: one rule for the worker that writes it and for all who show it."""
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 
-def output_dirs(run_dir: str, workflow_id: int, batch_id: int, options: dict[str, object]) -> tuple[str, str]:
+def output_dirs(run_dir: str, workflow_id: int, batch_id: int, options: Mapping[str, object]) -> tuple[str, str]:
     """Folders of standard output and standard error of a batch.
 
     The resource options `stdout` and `stderr` name folders of the user's choice; otherwise every batch has

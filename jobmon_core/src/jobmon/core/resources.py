@@ -22,9 +22,7 @@ from jobmon.core.quantities import (
 )
 
 Option: TypeAlias = bool | int | float | str | list[str]
-Scale: TypeAlias = (
-    float | list[int]
-)  # a rule (v -> ceil(v * (1 + s))), or the values for the further attempts
+Scale: TypeAlias = float | list[int]  # a rule (v -> ceil(v * (1 + s))), or the values for the further attempts
 
 _FIELDS = {"memory": "memory_bytes", "runtime": "runtime_seconds", "cores": "cores"}
 
@@ -96,15 +94,12 @@ def draw_scale(
     if isinstance(scale, Iterator):
         drawn = [read(item) for item in islice(scale, attempts)]
         if attempts and not drawn:
-            raise InvalidResources(
-                f"resource_scales[{key!r}]: the iterator is empty; give it one value at least"
-            )
+            raise InvalidResources(f"resource_scales[{key!r}]: the iterator is empty; give it one value at least")
         return drawn
     if callable(scale):
         return _applied(value, scale, attempts, read)
     raise InvalidResources(
-        f"resource_scales[{key!r}] is {scale!r}; it must be a number (0.5 adds a half), "
-        "a callable or an iterator"
+        f"resource_scales[{key!r}] is {scale!r}; it must be a number (0.5 adds a half), a callable or an iterator"
     )
 
 
@@ -117,7 +112,7 @@ def draw_scales(resources: Resources, scales: Mapping[str, object], attempts: in
     """
     if unknown := scales.keys() - _FIELDS.keys():
         raise InvalidResources(
-            f"resource_scales has {sorted(unknown)}; only {', '.join(_FIELDS)} can be scaled"
+            f"resource_scales has {sorted(map(str, unknown))}; only {', '.join(_FIELDS)} can be scaled"
         )
     drawn: dict[str, Scale] = {}
     for key, scale in scales.items():

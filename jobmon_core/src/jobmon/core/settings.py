@@ -58,12 +58,12 @@ def config_file(environ: Mapping[str, str]) -> Path | None:
 
 def data_dir(settings: Settings) -> Path:
     """Where the embedded server keeps its database, token and log."""
-    return Path(settings.server.data_dir or platformdirs.user_data_path("jobmon")).expanduser()
+    return Path(settings.server.data_dir or platformdirs.user_data_path("jobmon")).expanduser().absolute()
 
 
 def run_dir(settings: Settings) -> Path:
     """Where workflow runs keep the output of their commands."""
-    return Path(settings.run.dir or platformdirs.user_state_path("jobmon") / "runs").expanduser()
+    return Path(settings.run.dir or platformdirs.user_state_path("jobmon") / "runs").expanduser().absolute()
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, Any]]:

@@ -11,6 +11,7 @@ counted and ignored, because networks repeat and reorder. A report that is neith
 """
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Final, Literal, NamedTuple
 
 Kind = Literal["task", "task_instance", "workflow_run", "workflow"]
@@ -106,6 +107,7 @@ def statuses(kind: Kind) -> tuple[str, ...]:
     return tuple(dict.fromkeys(s for move in TABLE if move.kind == kind for s in (move.old, move.new)))
 
 
+@cache
 def final(kind: Kind) -> tuple[str, ...]:
     """The statuses that nothing leaves except a resume."""
     left = {move.old for move in TABLE if move.kind == kind and move.verb not in ("resume", "bind")}

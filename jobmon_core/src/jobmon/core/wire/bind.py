@@ -2,25 +2,25 @@
 
 from jobmon.core.constants import MAX_CONCURRENTLY_RUNNING
 from jobmon.core.ids import ArrayId, GateId, ResourcesId, TaskId, ToolVersionId, WorkflowId, WorkflowRunId
-from jobmon.core.resources import Resources
+from jobmon.core.resources import QueueLimits, Resources
 from jobmon.core.wire.base import Answer, Request
 
 
-class ToolRequest(Request):
+class ToolRequest(Request, kw_only=True):
     """Find or make a tool by name; `new_version` adds a version to it."""
 
     name: str
     new_version: bool = False
 
 
-class ToolAnswer(Answer):
+class ToolAnswer(Answer, kw_only=True):
     """The tool and its versions, oldest first."""
 
     tool_id: int
     version_ids: list[ToolVersionId]
 
 
-class Template(Request):
+class Template(Request, kw_only=True):
     """A task template version: the command and which of its arguments are which."""
 
     name: str
@@ -31,7 +31,7 @@ class Template(Request):
     key: str  # core.hashing.template_key of all the above
 
 
-class Array(Request):
+class Array(Request, kw_only=True):
     """The tasks of one template in this workflow."""
 
     template: int  # index in `BindRequest.templates`
@@ -39,7 +39,7 @@ class Array(Request):
     max_concurrently_running: int = MAX_CONCURRENTLY_RUNNING
 
 
-class TaskResources(Request):
+class TaskResources(Request, kw_only=True):
     """One distinct set of resources; thousands of tasks share it."""
 
     cluster: str
@@ -48,7 +48,7 @@ class TaskResources(Request):
     fallback_queues: list[str] = []
 
 
-class BindRequest(Request):
+class BindRequest(Request, kw_only=True):
     """Announce a workflow: everything except its tasks.
 
     identity_hash  over (node, task args, upstreams) of all tasks, whatever their order: what resume compares
@@ -70,6 +70,7 @@ class BindRequest(Request):
     templates: list[Template]
     arrays: list[Array]
     resources: list[TaskResources]
+    queues: dict[str, list[QueueLimits]] = {}  # of the clusters named in `resources`, as the client sees them
     task_count: int
     gate_count: int
     identity_hash: str
@@ -78,7 +79,7 @@ class BindRequest(Request):
     resume: bool = False
 
 
-class BindAnswer(Answer):
+class BindAnswer(Answer, kw_only=True):
     """Where the tasks go. Task i of the request's order has the id `first_task_id + i`; gates likewise.
 
     `send` says what the server still wants: "all" chunks from `next_chunk` on, "specs" (the tasks are known,
@@ -96,10 +97,10 @@ class BindAnswer(Answer):
     done_count: int = 0
 
 
-class ChunkRequest(Request):
+class ChunkRequest(Request, kw_only=True):
     """Tasks `first .. first + n - 1` as columns, with the gates and memberships that came up with them.
 
-    Entries of `array`, `resources` index the lists of `BindRequest`; `gate` counts from `first_gate_id`.
+    `array` and `resources` hold ids from `BindAnswer`; `gate` counts from `first_gate_id`.
     Members are pairs (task position, gate position): this task's completion lowers that gate.
     """
 
@@ -126,14 +127,14 @@ class ChunkRequest(Request):
     attribute_value: list[str | None] = []
 
 
-class TaskPage(Request):
+class TaskPage(Request, kw_only=True):
     """Ask for tasks by position, `limit` from `after` (an id) on."""
 
     after: int = 0
     limit: int = 10_000
 
 
-class TaskIdentities(Answer):
+class TaskIdentities(Answer, kw_only=True):
     """Ids and node hashes of tasks, for a client whose tasks come in another order."""
 
     task_ids: list[TaskId]
@@ -141,7 +142,7 @@ class TaskIdentities(Answer):
     statuses: list[str]
 
 
-class StartRunRequest(Request):
+class StartRunRequest(Request, kw_only=True):
     """Begin a run of a bound workflow. With `resume`, an older run gives way (cold: its jobs are killed)."""
 
     request_id: str
@@ -155,7 +156,7 @@ class StartRunRequest(Request):
     reset_running_jobs: bool = True
 
 
-class StartRunAnswer(Answer):
+class StartRunAnswer(Answer, kw_only=True):
     """The new run and what it has before it."""
 
     workflow_run_id: WorkflowRunId
@@ -163,7 +164,7 @@ class StartRunAnswer(Answer):
     total: int
 
 
-class DeferredResources(Request):
+class DeferredResources(Request, kw_only=True):
     """Resources computed by the client for tasks that became ready; columns."""
 
     task_ids: list[TaskId]

@@ -1,0 +1,7 @@
+"""`python -m jobmon.distributor`."""
+
+import sys
+
+from jobmon.distributor.main import main
+
+sys.exit(main())

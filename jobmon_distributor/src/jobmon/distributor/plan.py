@@ -1,0 +1,232 @@
+"""What to do next on one cluster: what is known goes in, actions come out.
+
+There is no I/O here, no thread and no clock: the time is an argument. A batch that the server offers is
+
+    waiting   certainly not on the cluster: it may be submitted
+    unseen    perhaps on the cluster (somebody handed it over and no clear answer came): it is looked up by
+              its name until it is found, or proven absent; only then may it wait again
+    settled   launched or refused, and reported so
+
+A batch that is handed to the cluster is unseen from that moment on, so whatever happens in between, nothing
+submits it a second time on a guess. What the server says about a settled batch comes from an answer that
+crossed our report: it is answered with the same report once more.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
+
+from jobmon.core.cluster import JobState, Look, instances
+from jobmon.core.constants import FailureClass
+from jobmon.core.ids import BatchId, TaskInstanceId
+from jobmon.core.wire import Batch, Job, Launched, Observed, Refused
+from jobmon.distributor.actions import Action, Cancel, Drop, Listen, LookUp, Observe, Report, Submit
+from jobmon.distributor.patience import Pauses, Turn, Wanted
+
+SETTLED_KEPT = 10_000  # many more than answers can cross on the way; a bound for the memory of long runs
+
+
+@dataclass
+class Unseen(Turn):
+    """A batch that is perhaps on the cluster."""
+
+    batch: Batch = field(kw_only=True)
+
+
+class Plan:
+    """All that is in hand for one cluster. `report` gets what the server must be told."""
+
+    def __init__(self, report: Callable[[Report], None], pauses: Pauses | None = None) -> None:
+        """A new plan has nothing to do."""
+        self._report = report
+        self._pauses = pauses or Pauses()
+        self._waiting: dict[BatchId, Batch] = {}
+        self._unseen: dict[BatchId, Unseen] = {}
+        self._settled: dict[BatchId, Launched | Refused | None] = {}
+        self._cancels = Wanted(self._pauses.cancel)
+        self._suspects = Wanted(self._pauses.observe)
+        self._submit = Turn(-math.inf)
+        self._listen_at = math.inf
+        self._turns = deque(
+            (self._submit_or_drop, self._look_up, self._cancel, self._observe, self._listen)
+        )  # each kind in its turn, so that none starves behind slow ones
+        self.notice = ""  # why the cluster makes us wait, in its own words
+
+    @property
+    def in_hand(self) -> list[BatchId]:
+        """The batches that are neither launched nor refused yet."""
+        return [*self._waiting, *self._unseen]
+
+    # What the server says.
+
+    def told(
+        self,
+        submit: Iterable[Batch],
+        cancel: Iterable[Job],
+        suspects: Iterable[Job],
+        now: float,
+        active: bool = True,
+        complete: bool = True,
+    ) -> int:
+        """Take in an answer of the server; returns how much of it is new.
+
+        active    whether attempts of the run are on a cluster
+        complete  whether `cancel` and `suspects` are all there are, so that what they lack is settled
+        """
+        new = sum(self._offered(batch, now) for batch in submit)
+        new += self._cancels.name(cancel, complete, now)
+        new += self._suspects.name(suspects, complete, now)
+        self._listen_at = min(self._listen_at, now + self._pauses.listen_seconds) if active else math.inf
+        return new
+
+    def _offered(self, batch: Batch, now: float) -> bool:
+        if batch.batch_id in self._waiting: return False
+        if batch.batch_id in self._settled:
+            if report := self._settled[batch.batch_id]:
+                self._report(report)
+            return False
+        if batch.look_first:
+            self._unseen[batch.batch_id] = Unseen(now, batch=batch)
+        else:
+            self._waiting[batch.batch_id] = batch
+        return True
+
+    # What to do.
+
+    def next(self, now: float, may_submit: bool = True) -> Action | None:
+        """What to do now, or None. Its result must be given back before the next question."""
+        for tries, choose in enumerate(self._turns, start=1):
+            action = choose(now, may_submit)
+            if action:
+                self._turns.rotate(-tries)
+                return action
+        return None
+
+    def next_at(self, may_submit: bool = True) -> float:
+        """When there will be something to do if nothing else happens."""
+        return min(
+            self._submit.due_at if self._waiting and may_submit else math.inf,
+            min((unseen.due_at for unseen in self._unseen.values()), default=math.inf),
+            self._cancels.next_at(self),
+            self._suspects.next_at(self),
+            self._listen_at,
+        )
+
+    def __contains__(self, batch_id: object) -> bool:
+        """Whether this batch is in hand; then the cluster has no job id for its attempts yet."""
+        return batch_id in self._waiting or batch_id in self._unseen
+
+    def _submit_or_drop(self, now: float, may_submit: bool) -> Action | None:
+        if not self._waiting or not may_submit or now < self._submit.due_at:
+            return None
+        batch = self._waiting.pop(next(iter(self._waiting)))
+        self._unseen[batch.batch_id] = Unseen(math.inf, batch=batch)
+        if all(instance_id in self._cancels for instance_id in instances(batch)):
+            return Drop(batch)
+        return Submit(batch)
+
+    def _look_up(self, now: float, _: bool) -> Action | None:
+        batches = tuple(unseen.batch for unseen in self._unseen.values() if unseen.due_at <= now)
+        return LookUp(batches) if batches else None
+
+    def _cancel(self, now: float, _: bool) -> Action | None:
+        jobs = tuple(self._with_job_id(job) for job in self._cancels.due(now, but=self))
+        return Cancel(jobs) if jobs else None
+
+    def _observe(self, now: float, _: bool) -> Action | None:
+        jobs = tuple(self._with_job_id(job) for job in self._suspects.due(now, but=self))
+        return Observe(jobs) if jobs else None
+
+    def _listen(self, now: float, _: bool) -> Action | None:
+        return Listen() if self._listen_at <= now else None
+
+    def _with_job_id(self, job: Job) -> Job:
+        """The job with the id that the server may not know yet."""
+        report = self._settled.get(job.batch_id)
+        return replace(job, job_id=report.job_id) if isinstance(report, Launched) else job
+
+    # What came of it.
+
+    def launched(self, batch: Batch, job_id: str, now: float) -> None:
+        """The cluster has this batch."""
+        self._settle(batch, Launched(batch_id=batch.batch_id, job_id=job_id))
+        self._listen_at = min(self._listen_at, now + self._pauses.listen_seconds)
+        self._speed_up(now)
+
+    def refused(self, batch: Batch, failure_class: str, message: str, now: float) -> None:
+        """The cluster certainly has not taken this batch. A limit of the site only makes it wait."""
+        if failure_class == FailureClass.POLICY:
+            del self._unseen[batch.batch_id]
+            self._waiting[batch.batch_id] = batch
+            self._slow_down(message, now)
+        else:
+            self._settle(batch, Refused(batch_id=batch.batch_id, failure_class=failure_class, message=message))
+
+    def unclear(self, batch: Batch, message: str, now: float) -> None:
+        """The cluster may have taken this batch."""
+        self._unseen[batch.batch_id].put_off(self._pauses.look_up, now)
+        self._slow_down(message, now)
+
+    def dropped(self, batch: Batch) -> None:
+        """The batch was wanted gone before it was handed over."""
+        self._settle(batch, None)
+        for instance_id in instances(batch):
+            self._report(Observed(instance_id=TaskInstanceId(instance_id), state=JobState.GONE))
+
+    def looked_up(
+        self, batches: Sequence[Batch], looks: Mapping[BatchId, Look], now: float, trouble: str = ""
+    ) -> None:
+        """What a search by name found; `trouble` when it could not be made."""
+        for batch in batches:
+            look = looks.get(batch.batch_id, Look())
+            if look.job_id:
+                self.launched(batch, look.job_id, now)
+            elif look.absent:
+                del self._unseen[batch.batch_id]
+                self._waiting[batch.batch_id] = batch
+            else:
+                self._unseen[batch.batch_id].put_off(self._pauses.look_up, now)
+        if trouble:
+            self._slow_down(trouble, now)
+
+    def cancelled(self, jobs: Sequence[Job], seen: Iterable[Observed], now: float) -> None:
+        """The cluster was asked to end these; it is asked again until the server wants them no more."""
+        self._cancels.asked(jobs, now)
+        self._tell(seen)
+
+    def observed(self, jobs: Sequence[Job], seen: Iterable[Observed], now: float) -> None:
+        """What the cluster says of these."""
+        self._suspects.asked(jobs, now)
+        self._tell(seen)
+
+    def heard(self, seen: Iterable[Observed], now: float) -> None:
+        """What the cluster told by itself."""
+        self._listen_at = now + self._pauses.listen_seconds
+        self._tell(seen)
+
+    def _tell(self, seen: Iterable[Observed]) -> None:
+        for observed in seen:
+            self._report(observed)
+
+    def _settle(self, batch: Batch, report: Launched | Refused | None) -> None:
+        del self._unseen[batch.batch_id]
+        self._settled[batch.batch_id] = report
+        if report:
+            self._report(report)
+        if len(self._settled) > SETTLED_KEPT:
+            del self._settled[next(iter(self._settled))]
+        if not self._waiting and not self._unseen:
+            self.notice = ""
+
+    def _slow_down(self, notice: str, now: float) -> None:
+        self.notice = notice
+        self._submit.put_off(self._pauses.submit, now)
+
+    def _speed_up(self, now: float) -> None:
+        """Slow start: each batch that is taken halves the pause before the next."""
+        pause = self._submit.pause_seconds / 2
+        self._submit = Turn(now + pause, pause) if pause >= self._pauses.submit.first else Turn(-math.inf)
+        self.notice = "" if self._submit.pause_seconds == 0 else self.notice

@@ -1,0 +1,190 @@
+"""One granted attempt, from its start to its report."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+
+from .answer import Refused, Unanswered
+from .command import Command
+from .deadline import within
+from .output import open_outputs
+from .spool import write_spool
+from .tail import read_tail
+from .talk import report
+from .usage import own_memory_group
+from .verdict import SUPERSEDED, Verdict, judge, shell_code
+from .watch import Watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .arguments import Arguments
+    from .heartbeat import Heartbeat
+    from .inbox import Inbox
+    from .link import Link
+    from .talk import Grant, Runner
+
+ENVIRONMENT_FAILURE = 198
+LONGEST_ARGUMENT_BYTES = 131072  # MAX_ARG_STRLEN of Linux, a final NUL included
+DISK_SECONDS = 30.0
+SWEEP_SECONDS = 10.0
+LIMIT_TOLERANCE_SECONDS = 5.0
+
+
+class Attempt:
+    """An attempt that the server has granted to this process."""
+
+    def __init__(
+        self, arguments: Arguments, grant: Grant, runner: Runner, link: Link, heartbeat: Heartbeat, inbox: Inbox
+    ) -> None:
+        """Nothing is done yet."""
+        self._arguments = arguments
+        self._grant = grant
+        self._runner = runner
+        self._link = link
+        self._heartbeat = heartbeat
+        self._inbox = inbox
+        self._script = ""
+
+    def carry_out(self) -> int:
+        """Run the command and report its end; the exit code for this process, the command's own if it ran."""
+        self._heartbeat.begin()
+        self._outputs = open_outputs(self._grant, self._arguments.spool_dir)
+        self._memory_group = own_memory_group(os.environ)
+        self._began = time.monotonic()
+        try:
+            command = self._start()
+        except (OSError, ValueError) as error:
+            self._report(self._outcome(_not_started(error)))
+            exit_code = ENVIRONMENT_FAILURE
+        else:
+            exit_code = self._finish(command)
+        self._heartbeat.end()
+        self._remove_script()
+        return exit_code
+
+    def _start(self) -> Command:
+        options = self._grant.options
+        if options.get("working_dir"):
+            os.chdir(str(options["working_dir"]))
+        shell, text = str(options.get("shell") or "bash").encode(), self._grant.command.encode()
+        argv = [shell, b"-c", text] if len(text) < LONGEST_ARGUMENT_BYTES else [shell, self._written(text)]
+        stdout, stderr = self._outputs
+        return Command(argv, self._environment(), (stdout.descriptor, stderr.descriptor))
+
+    def _written(self, text: bytes) -> bytes:
+        """The path of a file with a command that is too long for an argument."""
+        if b"\0" in text:
+            raise ValueError("embedded null byte")
+        os.makedirs(self._arguments.spool_dir, mode=0o700, exist_ok=True)  # noqa: PTH103
+        self._script = f"{self._arguments.spool_dir}/command-{self._grant.instance_id}-{self._runner.id}"
+        descriptor = os.open(self._script, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "wb") as file:  # noqa: PTH123
+            file.write(text)
+        return os.fsencode(self._script)
+
+    def _environment(self) -> dict[bytes, bytes]:
+        ids = {
+            b"JOBMON_TASK_INSTANCE_ID": self._grant.instance_id,
+            b"JOBMON_WORKFLOW_RUN_ID": self._grant.workflow_run_id,
+            b"JOBMON_TASK_ID": self._grant.task_id,
+            b"JOBMON_WORKFLOW_ID": self._grant.workflow_id,
+        }
+        return {**os.environb, **{name: b"%d" % number for name, number in ids.items()}}
+
+    def _finish(self, command: Command) -> int:
+        watch = Watch(command, self._inbox, self._arguments.interrupt_timeout_seconds, self._limit_at())
+        exit_code = watch.wait()
+        wall_seconds = time.monotonic() - self._began
+        command.sweep(SWEEP_SECONDS)
+        if watch.cause == SUPERSEDED:
+            say(f"the command was killed {SUPERSEDED}")
+            return shell_code(exit_code)
+        group = self._memory_group
+        verdict = judge(exit_code, watch.cause, group is not None and group.out_of_memory())
+        usage = {
+            "exit_code": shell_code(exit_code),
+            "peak_memory_bytes": (group and group.peak_bytes()) or command.peak_memory_bytes or None,
+            "cpu_seconds": command.cpu_seconds,
+            "wall_seconds": wall_seconds,
+        }
+        self._report({**self._outcome(verdict), **usage})
+        return shell_code(exit_code)
+
+    def _limit_at(self) -> float | None:
+        limit_seconds = self._grant.runtime_seconds
+        return None if limit_seconds is None else self._began + limit_seconds - LIMIT_TOLERANCE_SECONDS
+
+    def _outcome(self, verdict: Verdict) -> dict[str, Any]:
+        """A wire Outcome without the usage."""
+        return {
+            "instance_id": self._grant.instance_id,
+            "token": self._grant.token,
+            "status": verdict.status,
+            "failure_class": verdict.failure_class,
+            "message": self._message(verdict),
+        }
+
+    def _message(self, verdict: Verdict) -> str:
+        """What the user reads: what happened and where, then the end of standard error."""
+        lines = [output.warning for output in self._outputs if output.warning]
+        if verdict.status != "D":
+            path = self._outputs[1].path
+            lines.insert(0, f"The command {verdict.sentence} on node {self._runner.node}; standard error: {path}")
+            lines.append(_tail(path, self._arguments.tail_bytes))
+        return "\n".join(line for line in lines if line)
+
+    def _report(self, outcome: dict[str, Any]) -> None:
+        """Tell the server, else leave the outcome in the spool. A signal to end cuts the waiting short."""
+        request = self._runner.request(outcomes=[outcome])
+        try:
+            report(self._link, request, self._arguments.report_retry_seconds, self._inbox)
+        except Refused as refused:
+            if refused.status == 410:
+                return say(f"the outcome is not wanted any more: {refused}")
+            self._keep(request, refused)
+        except Unanswered as unanswered:
+            self._keep(request, unanswered)
+        return None
+
+    def _keep(self, request: dict[str, Any], reason: Exception) -> None:
+        say(f"could not report the outcome: {reason}")
+        try:
+            path = within(DISK_SECONDS, lambda: write_spool(self._arguments.spool_dir, request))
+            say(f"the outcome is kept in {path}; the distributor will replay it")
+        except OSError as error:
+            say(f"could not keep the outcome either, it is lost: {error}")
+
+    def _remove_script(self) -> None:
+        if self._script:
+            try:
+                within(DISK_SECONDS, lambda: os.unlink(self._script))  # noqa: PTH108
+            except OSError as error:
+                say(f"cannot remove {self._script}: {error}")
+
+
+def say(text: str) -> None:
+    """A line for whoever reads the batch system's own log of the job."""
+    with contextlib.suppress(OSError):  # nobody is there to read it
+        os.write(2, f"jobmon worker: {text}\n".encode("utf-8", "backslashreplace"))
+
+
+def _not_started(error: OSError | ValueError) -> Verdict:
+    if isinstance(error, ValueError):
+        return Verdict("F", "fatal", f"can never be started ({error})")
+    if error.errno == errno.E2BIG:
+        return Verdict("E", "user", "could not be started: the environment is too large")
+    return Verdict(
+        "X", "infrastructure", f"could not be started ({error.strerror}: {os.fsdecode(error.filename)})"
+    )
+
+
+def _tail(path: str, most_bytes: int) -> str:
+    try:
+        return within(DISK_SECONDS, lambda: read_tail(path, most_bytes))
+    except OSError as error:
+        return f"(its end cannot be read: {error})"

@@ -1,0 +1,169 @@
+"""The user's command: a session of its own that hears every signal, and that does not outlive its worker.
+
+A process group alone would not do: `timeout 1h prog` makes another one, daemons make several. Therefore signals
+go to the group and to all other descendants, and the worker adopts what loses its parent
+(PR_SET_CHILD_SUBREAPER), so that nothing hides from it.
+
+Should the worker be killed (kill -9), a guardian ends the command: a shell that waits for the end of a pipe
+which only the worker holds open, and then kills the command's session. PR_SET_PDEATHSIG would reach the first
+process only. The guardian is in yet another session and blocks all signals, so it is not hit with the worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import resource
+    from collections.abc import Mapping
+
+GUARDIAN = """read -r session || exit
+read -r word
+kill -9 -"$session"
+for round in 1 2; do
+  for process in /proc/[0-9]*; do
+    read -r line <"$process/stat" || continue
+    set -- ${line##*) }
+    [ "$4" != "$session" ] || kill -9 "${process#/proc/}"
+  done
+done"""
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Command:
+    """A running command. Raises OSError or ValueError when it cannot be started."""
+
+    def __init__(self, argv: list[bytes], environment: Mapping[bytes, bytes], outputs: tuple[int, int]) -> None:
+        """`argv[0]` is looked for on PATH; `outputs` are open files for standard output and standard error."""
+        self.status: int | None = None  # as os.wait4 gives it, once the command is over
+        self.cpu_seconds = 0.0
+        self.peak_memory_bytes = 0  # of its largest process
+        self._guardian, self._lifeline = _guardian()
+        try:
+            self._pid = _spawn(argv, environment, outputs)
+        except BaseException:
+            os.close(self._lifeline)  # which ends a guardian that has nothing to guard
+            raise
+        os.write(self._lifeline, b"%d\n" % self._pid)
+        _adopt_orphans()
+
+    def signal(self, number: int) -> None:
+        """Send a signal to every process of the command."""
+        for pid in self.others():
+            if _group(pid) != self._pid:
+                _kill(pid, number)
+        _kill(-self._pid, number)
+
+    def collect(self) -> None:
+        """Take note of all processes that have ended, without waiting for any."""
+        while ended := _next_ended():
+            pid, status, used = ended
+            if pid != self._guardian:
+                self.cpu_seconds += used.ru_utime + used.ru_stime
+                self.peak_memory_bytes = max(self.peak_memory_bytes, used.ru_maxrss * 1024)
+            if pid == self._pid:
+                self.status = status
+
+    def sweep(self, seconds: float) -> None:
+        """Kill what the command has left behind, then the guardian; waits at most `seconds` for their end."""
+        deadline = time.monotonic() + seconds
+        self.signal(signal.SIGKILL)
+        while self.others() and time.monotonic() < deadline:
+            self.collect()
+            self.signal(signal.SIGKILL)
+            time.sleep(0.001)
+        _kill(self._guardian, signal.SIGKILL)
+        os.close(self._lifeline)
+
+    def others(self) -> list[int]:
+        """All processes below the worker, but for the guardian."""
+        return [pid for pid in _descendants() if pid != self._guardian]
+
+
+def _guardian() -> tuple[int, int]:
+    """Start the guardian; its pid and the writing end of its pipe, which nobody inherits."""
+    end, lifeline = os.pipe()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    argv = ["/bin/sh", "-c", GUARDIAN]
+    everything = signal.valid_signals()
+    try:
+        pid = os.posix_spawn(
+            argv[0], argv, {}, file_actions=_onto(end, nowhere, nowhere), setsid=True, setsigmask=everything
+        )
+    except OSError:
+        os.close(lifeline)
+        raise
+    finally:
+        os.close(end)
+        os.close(nowhere)
+    return pid, lifeline
+
+
+def _spawn(argv: list[bytes], environment: Mapping[bytes, bytes], outputs: tuple[int, int]) -> int:
+    stdin = os.open(os.devnull, os.O_RDONLY)
+    ignored_by_python = (signal.SIGPIPE, signal.SIGXFSZ)
+    try:
+        actions = _onto(stdin, *outputs)
+        return os.posix_spawnp(
+            argv[0], argv, environment, file_actions=actions, setsid=True, setsigdef=ignored_by_python
+        )
+    finally:
+        os.close(stdin)
+
+
+def _onto(*descriptors: int) -> list[tuple[int, int, int]]:
+    """File actions that make descriptors 0, 1, 2 of these."""
+    return [(os.POSIX_SPAWN_DUP2, descriptor, target) for target, descriptor in enumerate(descriptors)]
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of every descendant that loses its own."""
+    try:
+        import ctypes  # 5 ms of CPU, which the command no longer waits for
+    except ImportError:  # a Python built without libffi: daemons of the command then escape
+        return
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _next_ended() -> tuple[int, int, resource.struct_rusage] | None:
+    try:
+        pid, status, used = os.wait4(-1, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return (pid, status, used) if pid else None
+
+
+def _descendants() -> list[int]:
+    """All processes below this one, parents first."""
+    found = _children(os.getpid())
+    for pid in found:  # grows while it is walked
+        found += _children(pid)
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    children: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208  # pathlib is slow to import
+            with open(f"/proc/{pid}/task/{thread}/children") as file:  # noqa: PTH123
+                children += map(int, file.read().split())
+    except OSError:  # it has ended meanwhile
+        pass
+    return children
+
+
+def _group(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return 0
+
+
+def _kill(pid: int, number: int) -> None:
+    """Like os.kill (a negative pid is a group); one that has ended already is no error."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)

@@ -1,0 +1,49 @@
+"""Everything that may happen while a command runs, as one stream of numbers: signals and the server's words."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
+STOP = 200  # the server wants the attempt ended
+SUPERSEDED = 201  # the attempt belongs to another runner now
+
+ENDING = frozenset((signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT))
+TIME_IS_UP = frozenset((signal.SIGUSR1, signal.SIGXCPU))  # warnings of the batch system before its own kill
+PASSED_ON = frozenset((signal.SIGUSR2, signal.SIGCONT))
+
+
+class Inbox:
+    """A pipe that Python's signal handling writes to, and other threads too."""
+
+    def __init__(self) -> None:
+        """From now on signals are no longer acted on by default but noted here. Main thread only."""
+        self._out, self._in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._ready = select.poll()
+        self._ready.register(self._out, select.POLLIN)
+        signal.set_wakeup_fd(self._in, warn_on_full_buffer=False)
+        for number in (*ENDING, *TIME_IS_UP, *PASSED_ON, signal.SIGCHLD):
+            signal.signal(number, _noted)
+
+    def put(self, event: int) -> None:
+        """Add an event, from any thread."""
+        os.write(self._in, bytes((event,)))
+
+    def take(self, seconds: float | None) -> bytes:
+        """The events since the last call, oldest first; waits for one, at most so long."""
+        if not self._ready.poll(None if seconds is None else max(0, seconds) * 1000):
+            return b""
+        return os.read(self._out, 4096)
+
+    def wait(self, timeout: float) -> bool:
+        """Whether the batch system wants this process to end: makes an inbox the `Stop` of a Link."""
+        return any(event in ENDING for event in self.take(timeout))
+
+
+def _noted(number: int, frame: FrameType | None) -> None:
+    """Handled: the number is in the pipe already."""

@@ -1,0 +1,41 @@
+"""The files that take a command's output: opened here, written by the command itself, byte for byte."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .talk import Grant
+
+
+class Output:
+    """One open file. `path` is where the output really goes; `warning` says why it is not where it should be."""
+
+    def __init__(self, folder: str, fallback: str, name: str) -> None:
+        """Opens in `folder`, else in `fallback`, else nowhere: a command never fails for want of a log."""
+        reasons: list[str] = []
+        self.descriptor = -1
+        for self.path in (f"{folder}/{name}", f"{fallback}/{name}"):
+            try:
+                self.descriptor = _open(self.path)
+                break
+            except OSError as error:
+                reasons.append(f"cannot write {self.path} ({error.strerror})")
+        else:
+            self.path = os.devnull
+            self.descriptor = os.open(os.devnull, os.O_WRONLY)
+        self.warning = f"{'; '.join(reasons)}: this output is in {self.path} instead" if reasons else ""
+
+
+def _open(path: str) -> int:
+    os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120  # pathlib is slow to import
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+
+
+def open_outputs(grant: Grant, fallback: str) -> tuple[Output, Output]:
+    """Standard output and standard error of an attempt, named as core.paths.output_file does."""
+    return (
+        Output(grant.stdout_dir, fallback, f"{grant.name}.o{grant.instance_id}"),
+        Output(grant.stderr_dir, fallback, f"{grant.name}.e{grant.instance_id}"),
+    )

@@ -1,0 +1,85 @@
+"""Seeing a running command to its end: what happens meanwhile is passed on to it, and ends it if it must."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from . import inbox, verdict
+from .verdict import shell_code
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .command import Command
+
+KILL_AGAIN_SECONDS = 1.0
+LINGER_SECONDS = 0.2  # a batch system signals all processes of a job: ours may come after the command's death
+
+
+class Watch:
+    """The wait for a command. `cause` is why it was ended, one of `verdict`'s texts, "" if it ended by itself."""
+
+    def __init__(
+        self, command: Command, events: inbox.Inbox, interrupt_timeout_seconds: float, limit_at: float | None
+    ) -> None:
+        """`limit_at`: the monotonic time from which on a signal to end means that the time limit was reached."""
+        self.cause = ""
+        self._command = command
+        self._events = events
+        self._interrupt_timeout_seconds = interrupt_timeout_seconds
+        self._limit_at = limit_at
+        self._kill_at: float | None = None
+        self._killed = False
+
+    def wait(self) -> int:
+        """Return when the command is over: its exit code, -n after signal n."""
+        while (status := self._final_status()) is None:
+            self._heed(self._seconds_to_kill())
+            if self._kill_at is not None and time.monotonic() >= self._kill_at:
+                self._command.signal(signal.SIGKILL)
+                self._killed = True
+                self._kill_at += KILL_AGAIN_SECONDS
+        exit_code = os.waitstatus_to_exitcode(status)
+        if not self.cause and shell_code(exit_code) - 128 in inbox.ENDING | inbox.TIME_IS_UP:
+            self._heed(LINGER_SECONDS)
+        return exit_code
+
+    def _final_status(self) -> int | None:
+        """The status of a command that is over, and with it those of its processes that were told to end."""
+        self._command.collect()
+        waits = self.cause and not self._killed and self._command.others()
+        return None if waits else self._command.status
+
+    def _heed(self, seconds: float | None) -> None:
+        for event in self._events.take(seconds):
+            self._act(event)
+
+    def _seconds_to_kill(self) -> float | None:
+        return None if self._kill_at is None else self._kill_at - time.monotonic()
+
+    def _act(self, event: int) -> None:
+        if event == inbox.SUPERSEDED:  # another copy may be running: no time for manners
+            self._end(verdict.SUPERSEDED, signal.SIGKILL)
+        elif event == inbox.STOP:
+            self._end(verdict.STOPPED, signal.SIGTERM)
+        elif event in inbox.TIME_IS_UP:
+            self._end(verdict.TIME_LIMIT, signal.SIGTERM)
+        elif event in inbox.ENDING:
+            self._end(verdict.TIME_LIMIT if self._at_limit() else verdict.CANCELLED, event)
+        elif event in inbox.PASSED_ON:
+            self._command.signal(event)
+
+    def _at_limit(self) -> bool:
+        return self._limit_at is not None and time.monotonic() >= self._limit_at
+
+    def _end(self, cause: str, number: int) -> None:
+        """Send the signal; the first cause stands, and so does the moment of the kill that it has set."""
+        self._command.collect()
+        if self._command.status == 0:  # it was faster
+            return
+        if not self.cause or cause == verdict.SUPERSEDED:
+            self.cause = cause
+        if self._kill_at is None:
+            self._kill_at = time.monotonic() + self._interrupt_timeout_seconds
+        self._command.signal(number)

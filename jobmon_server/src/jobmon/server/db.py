@@ -1,0 +1,214 @@
+"""Connections, transactions, and the few places where databases differ.
+
+A write on SQLite begins with BEGIN IMMEDIATE behind a lock of this process: two writers that upgrade a read
+would fail at once, and SQLite's own waiting sleeps in steps that cost a dependency level its milliseconds.
+MariaDB and PostgreSQL run in READ COMMITTED. Any database error undoes the whole unit; those that say
+"try again" (by code, never by text) are repeated from the start by `Database.write`.
+"""
+
+import contextlib
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, TypeAlias, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine, Row
+
+from jobmon.core.exceptions import ServerBusy, StorageFull
+from jobmon.server import tables
+
+Result = TypeVar("Result")
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+
+WRITE_TRIES = 8
+RACES = 2
+_NOW = {
+    "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
+    "mysql": "UNIX_TIMESTAMP(NOW(6))",
+    "mariadb": "UNIX_TIMESTAMP(NOW(6))",
+    "postgresql": "EXTRACT(EPOCH FROM clock_timestamp())",
+}
+_AGAIN_MYSQL = {1205, 1213, 2006, 2013}  # lock wait timeout, deadlock, connection gone, lost
+_AGAIN_POSTGRES = {"40001", "40P01", "57P01", "08006", "08003"}
+
+
+class Database:
+    """An engine with this product's transactions on it."""
+
+    def __init__(self, url: str, synchronous: str = "FULL") -> None:
+        """`synchronous` is SQLite's: FULL survives a power cut, NORMAL a killed process."""
+        self.engine = _engine(url, synchronous)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._writer = threading.Lock() if self.is_sqlite else contextlib.nullcontext()
+
+    def create(self) -> None:
+        """Make the tables that are missing."""
+        tables.metadata.create_all(self.engine)
+
+    def read(self, unit: Callable[[Connection], Result]) -> Result:
+        """Run `unit` on one consistent view."""
+        with self._naming_failures(), self.engine.connect() as connection, connection.begin():
+            return unit(connection)
+
+    def write(self, unit: Callable[[Connection], Result]) -> Result:
+        """Run `unit` in one transaction; a conflict with another transaction runs it again from the start.
+
+        Raises ServerBusy when it still conflicts after WRITE_TRIES, StorageFull when the disk is full.
+        """
+        for attempt in range(WRITE_TRIES):
+            try:
+                with self._naming_failures(), self._begin() as connection:
+                    return unit(connection)
+            except sa.exc.IntegrityError as raced:  # another one made the same row first, or a mistake of ours
+                if attempt == RACES:
+                    raise
+                reason = str(raced.orig)
+            except TryAgain as again:
+                reason = str(again)
+            time.sleep(random.uniform(0, 0.004 * 2**attempt))
+        raise ServerBusy(f"the database kept refusing a transaction ({reason}); try again in a moment")
+
+    @contextlib.contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        with self._writer, self.engine.connect() as plain:
+            connection = plain.execution_options(writes=True)
+            with connection.begin():
+                yield connection
+
+    @contextlib.contextmanager
+    def _naming_failures(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            if _is_full(error.orig):
+                raise StorageFull(
+                    f"the disk of the database {self.engine.url.render_as_string()} is full; "
+                    "nothing was changed. Make room there: writing resumes by itself."
+                ) from error
+            if error.connection_invalidated or _is_passing(error.orig):
+                raise TryAgain(str(error.orig)) from error
+            raise
+
+    def dispose(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+class TryAgain(Exception):
+    """The unit met another transaction: it is undone and simply run again."""
+
+
+def _engine(url: str, synchronous: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url, isolation_level="READ COMMITTED", pool_pre_ping=True, pool_size=20)
+    engine = sa.create_engine(url, connect_args={"timeout": 30, "check_same_thread": False}, pool_size=64)
+
+    @event.listens_for(engine, "connect")
+    def _connect(raw: sqlite3.Connection, _record: object) -> None:
+        raw.isolation_level = None  # BEGIN is ours
+        for pragma in (
+            "journal_mode=WAL",
+            f"synchronous={synchronous}",
+            "cache_size=-65536",
+            "temp_store=MEMORY",
+            "wal_autocheckpoint=4000",
+        ):
+            raw.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _is_full(error: BaseException | None) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+    code = error.args[0] if error is not None and error.args else None
+    return code in (1021, 1114) or getattr(error, "sqlstate", "") == "53100"
+
+
+def _is_passing(error: BaseException | None) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    code = error.args[0] if error is not None and error.args else None
+    return code in _AGAIN_MYSQL or getattr(error, "sqlstate", "") in _AGAIN_POSTGRES
+
+
+def now(connection: Connection) -> float:
+    """Seconds since 1970 by the database's clock: the only clock that decides anything."""
+    return float(connection.exec_driver_sql(f"SELECT {_NOW[connection.dialect.name]}").scalar_one())
+
+
+def insert(
+    connection: Connection, table: sa.Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
+) -> None:
+    """Insert many rows given as tuples, the cheapest way a driver has."""
+    rows = list(rows)
+    if rows:
+        connection.exec_driver_sql(_insert_sql(table, tuple(columns), connection.dialect), rows)
+
+
+def insert_one(connection: Connection, table: sa.Table, row: Mapping[str, Any]) -> int:
+    """Insert one row and return the id that the database gave it."""
+    key = connection.execute(sa.insert(table).values(row)).inserted_primary_key
+    return int(key[0]) if key else 0
+
+
+@lru_cache(maxsize=256)
+def _insert_sql(table: sa.Table, columns: tuple[str, ...], dialect: sa.Dialect) -> str:
+    statement = sa.insert(table).values({name: sa.bindparam(name) for name in columns})
+    compiled = statement.compile(dialect=dialect, column_keys=columns)
+    mark = "?" if dialect.paramstyle == "qmark" else "%s"
+    head = str(compiled).split(" VALUES ")[0]
+    names = ", ".join(dialect.identifier_preparer.quote(name) for name in columns)
+    target = head[: head.index("(")].strip()
+    return f"{target} ({names}) VALUES ({', '.join([mark] * len(columns))})"
+
+
+def among(column: sa.ColumnElement[Any], ids: Sequence[int]) -> sa.ColumnElement[bool]:
+    """`column IN ids`, said as ranges where ids follow one another, which they mostly do here."""
+    ranges = _ranges(sorted(ids))
+    if len(ranges) > 16:
+        return column.in_(sa.bindparam(None, ids, expanding=True, literal_execute=True))
+    return sa.or_(sa.false(), *(column.between(low, high) for low, high in ranges))
+
+
+def _ranges(ids: Sequence[int]) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    start = previous = None
+    for number in ids:
+        if previous is None or number > previous + 1:
+            if start is not None and previous is not None:
+                found.append((start, previous))
+            start = number
+        previous = number
+    if start is not None and previous is not None:
+        found.append((start, previous))
+    return found
+
+
+def chunked(ids: Sequence[int], size: int = 1000) -> Iterator[Sequence[int]]:
+    """`ids` in pieces that a statement can hold."""
+    for begin in range(0, len(ids), size):
+        yield ids[begin : begin + size]
+
+
+def reserve(connection: Connection, kind: str, count: int) -> int:
+    """The first of `count` fresh ids of that kind; the block belongs to the caller for good."""
+    block = tables.id_block
+    taken = connection.execute(
+        sa.update(block).where(block.c.kind == kind).values(next_id=block.c.next_id + count)
+    )
+    if taken.rowcount == 0:
+        connection.execute(sa.insert(block).values(kind=kind, next_id=1 + count))
+        return 1
+    after = connection.execute(sa.select(block.c.next_id).where(block.c.kind == kind)).scalar_one()
+    return int(after) - count

@@ -1,0 +1,148 @@
+"""The server that nobody set up: one for a user, over SQLite, started by the first client call.
+
+`python -m jobmon.server.embedded DATA_DIR`. It holds an exclusive lock on `db.lock`, so a second one is
+refused; writes `server.json` once it answers; serves all of the user's scripts; ends itself when idle.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import waitress.server
+
+from jobmon.core.exceptions import ConfigError
+from jobmon.core.local_server import ServerFile, read_server_file
+from jobmon.core.logs import set_up
+from jobmon.core.settings import load_settings
+from jobmon.server.serve import make_app
+from jobmon.server.service import Service
+from jobmon.server.start import open_service
+
+log = logging.getLogger(__name__)
+
+ROUND_SECONDS = 5.0
+
+
+class Idle:
+    """WSGI middleware that knows when the last request came."""
+
+    def __init__(self, app: Callable[..., Any]) -> None:
+        """Nobody asked yet."""
+        self._app = app
+        self.last = time.monotonic()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        """Pass on, and remember when."""
+        self.last = time.monotonic()
+        try:
+            return self._app(environ, start_response)
+        finally:
+            self.last = time.monotonic()
+
+
+def main() -> None:
+    """Serve until a signal comes or nobody has asked for long."""
+    folder = Path(sys.argv[1])
+    settings = load_settings()
+    set_up(settings.logging.level)
+    sys.setswitchinterval(0.001)  # a reply waits for the thread that has the interpreter: let it be short
+    with _only_one(folder):
+        hosts = frozenset({"127.0.0.1", "localhost", "::1", socket.gethostname(), settings.server.host})
+        service = open_service(settings, folder, hosts)
+        idle = Idle(make_app(service))
+        listener = _listen(folder, settings.server.host, settings.server.port)
+        server = waitress.server.create_server(
+            idle, sockets=[listener], threads=settings.server.threads, ident=None, channel_timeout=3600
+        )
+        _announce(folder, settings.server.host, listener.getsockname()[1], service)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: _leave(folder))
+        rounds = threading.Thread(
+            target=_rounds, args=(service, idle, settings.server.idle_exit_seconds), daemon=True
+        )
+        rounds.start()
+        server.run()
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Hold the lock of the database folder. Raises ConfigError naming the process that has it."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / "db.lock").open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            handle.seek(0)
+            raise ConfigError(f"{folder} is served already by {handle.read().strip() or 'another'}") from None
+        handle.truncate(0)
+        handle.write(f"pid {os.getpid()} on {socket.gethostname()}")
+        handle.flush()
+        yield
+
+
+def _listen(folder: Path, host: str, port: int) -> socket.socket:
+    """A listening socket, on the port of last time if that is free: workers know it."""
+    last = read_server_file(folder)
+    wanted = [port] if port else [int(last.url.rpartition(":")[2]), 0] if last else [0]
+    for number in wanted:
+        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, number))
+        except OSError as error:
+            listener.close()
+            failure = error
+            continue
+        listener.listen(1024)
+        return listener
+    raise ConfigError(f"cannot listen on {host}:{wanted}: {failure}")
+
+
+def _announce(folder: Path, host: str, port: int, service: Service) -> None:
+    note = ServerFile(
+        url=f"http://{f'[{host}]' if ':' in host else host}:{port}",
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        instance=service.instance,
+    )
+    fresh = folder / f"server.json.{os.getpid()}"
+    fresh.write_bytes(msgspec.json.encode(note))
+    fresh.rename(folder / "server.json")
+    log.info("serving %s from %s", note.url, folder)
+
+
+def _leave(folder: Path) -> None:
+    """End at once: every answered request is committed, every other one is repeated by its sender."""
+    log.info("told to end")
+    logging.shutdown()
+    os._exit(0)
+
+
+def _rounds(service: Service, idle: Idle, idle_exit_seconds: float) -> None:
+    """The background role: reap what is overdue, and end when nobody needs this server."""
+    from jobmon.server.reaper import reap
+
+    while True:
+        time.sleep(ROUND_SECONDS)
+        try:
+            busy = service.write(reap)
+        except Exception:  # the top of a loop: the next round tries again
+            log.exception("a round of the reaper failed")
+            continue
+        if not busy and time.monotonic() - idle.last > idle_exit_seconds:
+            log.info("idle for %.0f s: ending", idle_exit_seconds)
+            os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

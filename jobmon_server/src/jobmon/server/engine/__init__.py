@@ -1,0 +1,1 @@
+"""What happens next in a run: `advance` takes one step, its decisions are pure functions."""

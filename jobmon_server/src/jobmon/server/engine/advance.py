@@ -1,0 +1,190 @@
+"""Advance: one step of one run, in one short transaction.
+
+The step takes what the distributor reports, absorbs what ended, opens gates, starts what the limits allow
+and answers with what is to be done. It is idempotent: nothing in it depends on an answer having arrived.
+Every part of it is bounded, so a workflow of a million tasks takes many short steps and no long one.
+"""
+
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from jobmon.core.exceptions import LeaseLost, NotFound
+from jobmon.core.ids import WorkflowRunId
+from jobmon.core.wire import AdvanceAnswer, AdvanceRequest
+from jobmon.server.db import AnyRow
+from jobmon.server.engine.limits import Room, share
+from jobmon.server.store import absorb, batches, gates, reconcile
+from jobmon.server.store.counters import Changes, Totals, totals
+from jobmon.server.store.moves import Stamp, move
+from jobmon.server.store.runs import LEASE_SECONDS, kill_active
+from jobmon.server.store.scaling import Ladder
+from jobmon.server.tables import array, gate, workflow, workflow_run
+
+ABSORB_AT_MOST = 5000
+PASS_AT_MOST = 5000
+START_AT_MOST = 2000
+ACTIVE_AT_MOST = 20_000  # attempts handed out ahead of their start, whatever the limits allow
+BATCH_SIZE = 1000
+CHECK_SECONDS = 2.0  # how often something wanted gone or suspected is looked at again
+
+
+class Step(NamedTuple):
+    """The answer, whether it holds something to do, and when there will be something by itself."""
+
+    answer: AdvanceAnswer
+    urgent: bool
+    wake_in_seconds: float
+    workflow_id: int
+
+
+def advance(connection: Connection, run_id: WorkflowRunId, request: AdvanceRequest, at: float) -> Step:
+    """Take one step.
+
+    Raises LeaseLost when the fence is not the newest, which ends the asker.
+    """
+    run = _hold(connection, run_id, request, at)
+    stamp = Stamp(at, f"run {run.id} fence {run.fence}")
+    if run.status not in "BIOR":
+        return _final(run)
+    news = _hear(connection, run, request, stamp)
+    changes = Changes()
+    absorbed = absorb.absorb(connection, run.workflow_id, ABSORB_AT_MOST, changes, Ladder(connection), stamp)
+    array_ids = sa.select(array.c.id).where(array.c.workflow_id == run.workflow_id)
+    next_due = absorb.wake(
+        connection, run.workflow_id, list(connection.execute(array_ids).scalars()), changes, stamp
+    )
+    more = absorbed == ABSORB_AT_MOST
+    more |= gates.pass_open(connection, run.workflow_id, PASS_AT_MOST, changes, stamp)
+    changes.write(connection)
+    run = _judge(connection, run, at)
+    if run.goal:
+        news += kill_active(connection, run.workflow_id, stamp._replace(why=run.reason))
+    else:
+        more |= _start(connection, run, stamp) == START_AT_MOST
+    status = _settle(connection, run, stamp, more)
+    step = _answer(connection, run, status, request, more, next_due, at)
+    return step._replace(urgent=step.urgent or news > 0)
+
+
+def _hold(connection: Connection, run_id: WorkflowRunId, request: AdvanceRequest, at: float) -> AnyRow:
+    """Lock the run, check the fence, renew the lease."""
+    query = sa.select(workflow_run).where(workflow_run.c.id == run_id).with_for_update()
+    run = connection.execute(query).one_or_none()
+    if run is None:
+        raise NotFound(f"there is no workflow run {run_id}")
+    if request.fence != run.fence:
+        raise LeaseLost(f"workflow run {run_id} has another holder or gave way to a newer run: {run.reason}")
+    values = {"deadline_at": at + LEASE_SECONDS, "notice": request.notice}
+    connection.execute(sa.update(workflow_run).where(workflow_run.c.id == run_id).values(**values))
+    return run
+
+
+def _final(run: AnyRow) -> Step:
+    return Step(AdvanceAnswer(status=run.status), True, 0.0, run.workflow_id)
+
+
+def _hear(connection: Connection, run: AnyRow, request: AdvanceRequest, stamp: Stamp) -> int:
+    """Take the distributor's report; returns how many attempts are newly suspected."""
+    reconcile.launched(connection, run.workflow_id, request.launched, stamp)
+    reconcile.refused(connection, run.workflow_id, request.refused, stamp)
+    reconcile.observed(connection, run.workflow_id, request.observed, stamp)
+    if request.launched and run.status == "I":
+        move(connection, "workflow_run", run.workflow_id, [(run.id, "I")], "O", stamp)
+        move(connection, "workflow", run.workflow_id, [(run.workflow_id, "I")], "O", stamp)
+    return reconcile.suspect(connection, run.workflow_id, stamp)
+
+
+def _judge(connection: Connection, run: AnyRow, at: float) -> AnyRow:
+    """Set the goal of a run that has to end before its tasks do: time is up, or fail_fast has a failure."""
+    if not run.goal:
+        reason = ""
+        if at >= run.timeout_at:
+            limit = run.timeout_at - run.created_at
+            reason = f"timeout: seconds_until_timeout={limit:.0f} went by"
+        elif run.fail_fast and totals(connection, run.workflow_id).fatal:
+            reason = "fail_fast: a task failed for good"
+        if reason:
+            values = {"goal": "E", "reason": reason}
+            connection.execute(sa.update(workflow_run).where(workflow_run.c.id == run.id).values(**values))
+    return connection.execute(sa.select(workflow_run).where(workflow_run.c.id == run.id)).one()
+
+
+def _start(connection: Connection, run: AnyRow, stamp: Stamp) -> int:
+    limit = sa.select(workflow.c.max_concurrently_running).where(workflow.c.id == run.workflow_id)
+    columns = (array.c.id, array.c.queued, array.c.active, array.c.max_concurrently_running)
+    query = sa.select(*columns).where(array.c.workflow_id == run.workflow_id).order_by(array.c.id)
+    rooms = [Room(*row) for row in connection.execute(query)]
+    allowed = min(connection.execute(limit).scalar_one(), ACTIVE_AT_MOST)
+    changes = Changes()
+    started = batches.claim(connection, run, share(rooms, allowed, START_AT_MOST), BATCH_SIZE, changes, stamp)
+    changes.write(connection)
+    return started
+
+
+def _settle(connection: Connection, run: AnyRow, stamp: Stamp, more: bool) -> str:
+    """The run's status after this step: final when nothing is left that can go on."""
+    sums = totals(connection, run.workflow_id)
+    status = str(run.status)
+    if status in "BIO" and (sums.done or sums.fatal):
+        move(connection, "workflow_run", run.workflow_id, [(run.id, status)], "R", stamp)
+        present = connection.execute(
+            sa.select(workflow.c.status).where(workflow.c.id == run.workflow_id)
+        ).scalar_one()
+        move(connection, "workflow", run.workflow_id, [(run.workflow_id, present)], "R", stamp)
+        status = "R"
+    if more or sums.active or not (run.goal or _is_spent(connection, run, sums)):
+        return status
+    end = run.goal or ("D" if sums.done == sums.total else "E")
+    if end == "S" and sums.done == sums.total:
+        end = "D"
+    reason = run.reason or _reason(sums)
+    move(connection, "workflow_run", run.workflow_id, [(run.id, status)], end, stamp, {"reason": reason})
+    present = connection.execute(sa.select(workflow.c.status).where(workflow.c.id == run.workflow_id)).scalar_one()
+    whole = "D" if end == "D" else "F"
+    move(connection, "workflow", run.workflow_id, [(run.workflow_id, present)], whole, stamp)
+    return end
+
+
+def _is_spent(connection: Connection, run: AnyRow, sums: Totals) -> bool:
+    """Whether no task can go on: none waits in the queue or for its back-off, and no gate is open."""
+    if sums.queued or sums.delayed:
+        return False
+    open_gates = sa.select(gate.c.id).where(gate.c.workflow_id == run.workflow_id, gate.c.state == "O").limit(1)
+    return connection.execute(open_gates).scalar() is None
+
+
+def _reason(sums: Totals) -> str:
+    if sums.done == sums.total:
+        return ""
+    stuck = sums.total - sums.done - sums.fatal
+    return f"{sums.fatal} tasks failed for good" + (f", {stuck} wait for them" if stuck else "")
+
+
+def _answer(
+    connection: Connection,
+    run: AnyRow,
+    status: str,
+    request: AdvanceRequest,
+    more: bool,
+    next_due: float | None,
+    at: float,
+) -> Step:
+    submit = batches.to_submit(connection, run, request.in_hand)
+    cancel = batches.jobs(connection, run.workflow_id, "K")
+    suspects = batches.jobs(connection, run.workflow_id, "T")
+    over = status not in "BIOR"
+    answer = AdvanceAnswer(
+        status=status,
+        submit=submit,
+        cancel=cancel,
+        suspects=suspects,
+        active=totals(connection, run.workflow_id).active,
+        more=more,
+    )
+    waits = [next_due - at] if next_due is not None else []
+    if cancel or suspects:
+        waits.append(CHECK_SECONDS)
+    waits.append(max(run.timeout_at - at, 0.0))
+    return Step(answer, bool(over or submit or more), max(min(waits), 0.0), run.workflow_id)

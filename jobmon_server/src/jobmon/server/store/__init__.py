@@ -1,0 +1,1 @@
+"""SQL, one file a question. Every function takes the connection first and never commits."""

@@ -1,0 +1,207 @@
+"""Work: what whoever runs commands tells and asks - outcomes, signs of life, claims.
+
+A claim is the only way to start a command. It binds the attempt to one runner; a second copy of the job (a
+requeue, a split brain) is told to wait while the first may live and to go away when the attempt is over.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from jobmon.core.exceptions import Forbidden, InvalidRequest
+from jobmon.core.ids import TaskInstanceId
+from jobmon.core.paths import output_dirs
+from jobmon.core.resources import Resources
+from jobmon.core.transitions import final
+from jobmon.core.wire import Claim, Denial, Grant, WorkAnswer, WorkRequest
+from jobmon.server import tables
+from jobmon.server.db import AnyRow, among, chunked
+from jobmon.server.store.moves import Stamp, move
+from jobmon.server.store.outcomes import ENDS, End, apply, present
+from jobmon.server.tokens import attempt_token, same
+
+WAIT_SECONDS = 30.0
+
+
+class Rules(NamedTuple):
+    """What the server's settings say about attempts."""
+
+    secret: bytes
+    heartbeat_seconds: float
+    silence_seconds: float  # after so long without a sign of life an attempt is suspected
+
+
+def work(connection: Connection, request: WorkRequest, rules: Rules, at: float) -> tuple[WorkAnswer, set[int]]:
+    """Take a runner's report and answer its claims; also names the workflows that have news.
+
+    Raises Forbidden when an outcome's token is not the one of its attempt and runner.
+    """
+    stamp = Stamp(at, f"runner {request.node}"[:64])
+    touched, late = _outcomes(connection, request, rules, stamp)
+    stop = _alive(connection, request, rules, stamp) if request.alive else []
+    grants: list[Grant] = []
+    denials: list[Denial] = []
+    for claim in request.claims:
+        _claim(connection, claim, request, rules, stamp, grants, denials)
+    answer = WorkAnswer(
+        grants=grants, denials=denials, stop=stop, late=late, heartbeat_seconds=rules.heartbeat_seconds
+    )
+    return answer, touched
+
+
+def _outcomes(connection: Connection, request: WorkRequest, rules: Rules, stamp: Stamp) -> tuple[set[int], int]:
+    if not request.outcomes:
+        return set(), 0
+    ends = []
+    for one in request.outcomes:
+        if one.status not in ENDS:
+            raise InvalidRequest(f"attempt {one.instance_id}: {one.status!r} is not an end; known: {ENDS}")
+        if not same(one.token, attempt_token(rules.secret, one.instance_id, request.runner)):
+            raise Forbidden(f"attempt {one.instance_id} was not granted to runner {request.runner}")
+        fields = (one.instance_id, one.status, one.failure_class, one.message, one.exit_code)
+        ends.append(End(*fields, one.peak_memory_bytes, one.cpu_seconds, one.wall_seconds))
+    rows = present(connection, [end.instance_id for end in ends])
+    own = {id: row for id, row in rows.items() if row.runner == request.runner}
+    return apply(connection, ends, own, stamp)
+
+
+def _alive(connection: Connection, request: WorkRequest, rules: Rules, stamp: Stamp) -> list[TaskInstanceId]:
+    """Put off the deadlines of running attempts; returns those that must stop."""
+    table = tables.task_instance
+    stop: list[TaskInstanceId] = []
+    for ids in chunked(request.alive):
+        own = among(table.c.id, ids) & (table.c.runner == request.runner)
+        query = sa.select(table.c.id, table.c.workflow_id, table.c.status).where(own)
+        rows = {row.id: row for row in connection.execute(query)}
+        stop += [id for id in ids if id not in rows or rows[id].status not in "RT"]
+        late: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
+        for row in rows.values():
+            if row.status == "T":
+                late[row.workflow_id].append((row.id, "T"))
+        for workflow_id, members in late.items():
+            move(connection, "task_instance", workflow_id, members, "R", stamp)
+        connection.execute(
+            sa.update(table)
+            .where(own, table.c.status == "R", table.c.sequence < request.sequence)
+            .values(deadline_at=stamp.at + rules.silence_seconds, sequence=request.sequence)
+        )
+    return stop
+
+
+def _claim(
+    connection: Connection,
+    claim: Claim,
+    request: WorkRequest,
+    rules: Rules,
+    stamp: Stamp,
+    grants: list[Grant],
+    denials: list[Denial],
+) -> None:
+    batch = _batch(connection, claim)
+    rows = _attempts(connection, claim, batch)
+    granted = [row for row in rows if row.status in "IO" or _is_own(row, request)]
+    ids = {row.id for row in granted}
+    denials += [_denial(claim, batch, row) for row in rows if row.id not in ids]
+    if not granted:
+        return
+    fresh = [row for row in granted if row.status in "IO"]
+    values = {
+        "runner": request.runner,
+        "node": request.node[:255],
+        "sequence": request.sequence,
+        "deadline_at": stamp.at + rules.silence_seconds,
+    }
+    instances = [(row.id, row.status) for row in fresh]
+    move(connection, "task_instance", batch.workflow_id, instances, "R", stamp, values)
+    tasks = [(row.task_id, row.task_status) for row in fresh]
+    move(connection, "task", batch.workflow_id, tasks, "R", stamp)
+    grants.append(_grant(batch, granted, request.runner, rules))
+
+
+def _is_own(row: AnyRow, request: WorkRequest) -> bool:
+    return row.status in "RT" and row.runner == request.runner
+
+
+def _batch(connection: Connection, claim: Claim) -> AnyRow:
+    batch, workflow, resources = tables.batch, tables.workflow, tables.resources
+    query = (
+        sa.select(
+            batch.c.id,
+            batch.c.workflow_id,
+            batch.c.workflow_run_id,
+            batch.c.size,
+            batch.c.first_instance_id,
+            workflow.c.run_dir,
+            resources.c.requested,
+        )
+        .join(workflow, workflow.c.id == batch.c.workflow_id)
+        .join(resources, resources.c.id == batch.c.resources_id)
+        .where(batch.c.id == claim.batch_id)
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise InvalidRequest(f"there is no batch {claim.batch_id}")
+    if claim.start < 0 or claim.count < 1 or claim.start + claim.count > row.size:
+        raise InvalidRequest(
+            f"batch {claim.batch_id} has the indices 0..{row.size - 1}, "
+            f"not {claim.start}..{claim.start + claim.count - 1}"
+        )
+    return row
+
+
+def _attempts(connection: Connection, claim: Claim, batch: AnyRow) -> Sequence[AnyRow]:
+    instance, spec, task = tables.task_instance, tables.task_spec, tables.task
+    first = batch.first_instance_id + claim.start
+    query = (
+        sa.select(
+            instance.c.id,
+            instance.c.task_id,
+            instance.c.attempt,
+            instance.c.status,
+            instance.c.runner,
+            task.c.status.label("task_status"),
+            spec.c.name,
+            spec.c.command,
+        )
+        .join(task, task.c.id == instance.c.task_id)
+        .join(spec, spec.c.task_id == instance.c.task_id)
+        .where(instance.c.id.between(first, first + claim.count - 1))
+        .order_by(instance.c.id)
+        .with_for_update()
+    )
+    return connection.execute(query).all()
+
+
+def _denial(claim: Claim, batch: AnyRow, row: AnyRow) -> Denial:
+    gone = row.status in final("task_instance") or row.status == "K"
+    return Denial(
+        batch_id=claim.batch_id,
+        index=row.id - batch.first_instance_id,
+        instance_id=row.id,
+        verdict="gone" if gone else "wait",
+        retry_after_seconds=0 if gone else WAIT_SECONDS,
+    )
+
+
+def _grant(batch: AnyRow, rows: Sequence[AnyRow], runner: str, rules: Rules) -> Grant:
+    resources = msgspec.json.decode(batch.requested, type=Resources)
+    stdout_dir, stderr_dir = output_dirs(batch.run_dir, batch.workflow_id, batch.id, resources.options)
+    return Grant(
+        batch_id=batch.id,
+        workflow_id=batch.workflow_id,
+        workflow_run_id=batch.workflow_run_id,
+        resources=resources,
+        stdout_dir=stdout_dir,
+        stderr_dir=stderr_dir,
+        index=[row.id - batch.first_instance_id for row in rows],
+        instance_id=[row.id for row in rows],
+        task_id=[row.task_id for row in rows],
+        attempt=[row.attempt for row in rows],
+        name=[row.name for row in rows],
+        command=[row.command for row in rows],
+        token=[attempt_token(rules.secret, row.id, runner) for row in rows],
+    )

@@ -1,0 +1,15 @@
+"""Talk with whoever runs commands."""
+
+from jobmon.core import routes
+from jobmon.core.wire import WorkAnswer, WorkRequest
+from jobmon.server.serve import handles
+from jobmon.server.service import Service
+from jobmon.server.store.work import work as do_work
+
+
+@handles(routes.WORK)
+def work(service: Service, sent: WorkRequest) -> WorkAnswer:
+    """Take outcomes and signs of life, answer claims."""
+    answer, touched = service.write(lambda c, at: do_work(c, sent, service.rules, at))
+    service.signals.tell(touched)
+    return answer

@@ -1,0 +1,332 @@
+"""Commands of all kinds, run by a real worker: their output, their end, what is reported of it."""
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fakes.work_peer import INSTANCE, WorkPeer
+from jobmon.core.paths import output_file
+from jobmon.core.resources import Resources
+
+from .conftest import MAIN
+
+RunWorker = Callable[..., tuple[int, str]]
+
+
+def stdout_of(peer: WorkPeer) -> bytes:
+    return Path(output_file(peer.stdout_dir, "fit", "o", INSTANCE)).read_bytes()
+
+
+def stderr_of(peer: WorkPeer) -> bytes:
+    return Path(output_file(peer.stderr_dir, "fit", "e", INSTANCE)).read_bytes()
+
+
+def test_a_command_that_ends_well_is_done(peer: WorkPeer, run_worker: RunWorker) -> None:
+    peer.command = "echo out; echo err >&2"
+
+    ended = run_worker()
+    outcome = peer.outcome()
+
+    assert ended == (0, "")
+    assert (outcome.status, outcome.failure_class, outcome.exit_code) == ("D", "", 0)
+    assert (outcome.instance_id, outcome.token, outcome.message) == (INSTANCE, "attempt-secret", "")
+    assert (stdout_of(peer), stderr_of(peer)) == (b"out\n", b"err\n")
+    assert {request.runner for request in peer.requests} == {peer.requests[0].runner}
+    assert {request.node for request in peer.requests} == {"n01"}
+    sequence = [request.sequence for request in peer.requests]
+    assert sorted(set(sequence)) == sequence
+
+
+def test_the_claim_comes_before_the_command_starts(peer: WorkPeer, run_worker: RunWorker) -> None:
+    peer.command = "date +%s.%N"
+
+    run_worker()
+
+    assert peer.kinds()[0] == "claims"
+    assert (peer.requests[0].claims[0].start, peer.requests[0].claims[0].count) == (3, 1)
+
+
+def test_the_users_environment_and_the_ids_reach_the_command(peer: WorkPeer, run_worker: RunWorker) -> None:
+    peer.command = 'echo "$PYTHONPATH|$GREETING|$(env | grep ^JOBMON_T | sort | xargs) $JOBMON_WORKFLOW_ID"'
+
+    run_worker(environment={"PYTHONPATH": "/nowhere", "GREETING": "grüß dich"})
+
+    ids = "JOBMON_TASK_ID=5 JOBMON_TASK_INSTANCE_ID=4711 1"
+    assert stdout_of(peer).decode() == f"/nowhere|grüß dich|{ids}\n"
+
+
+def test_usage_is_measured(peer: WorkPeer, run_worker: RunWorker) -> None:
+    allocate = "x = b'1' * 90_000_000; import time; t = time.process_time()"
+    burn = "while time.process_time() - t < 0.3: pass"
+    peer.command = f'{sys.executable} -c "{allocate}\n{burn}"; sleep 0.2'
+
+    run_worker()
+    outcome = peer.outcome()
+
+    assert outcome.peak_memory_bytes is not None
+    assert 90e6 < outcome.peak_memory_bytes < 200e6
+    assert outcome.cpu_seconds is not None
+    assert 0.3 < outcome.cpu_seconds < 2
+    assert outcome.wall_seconds is not None
+    assert 0.5 < outcome.wall_seconds < 20
+
+
+def test_a_failed_command_keeps_its_exit_code_and_tells_the_end_of_its_stderr(
+    peer: WorkPeer, run_worker: RunWorker
+) -> None:
+    peer.command = "echo 'Error: no such column' >&2; exit 3"
+
+    code, _ = run_worker()
+    outcome = peer.outcome()
+
+    assert code == 3
+    assert (outcome.status, outcome.failure_class, outcome.exit_code) == ("E", "user", 3)
+    path = output_file(peer.stderr_dir, "fit", "e", INSTANCE)
+    first = f"The command failed with exit code 3 on node n01; standard error: {path}"
+    assert outcome.message == f"{first}\nError: no such column\n"
+
+
+@pytest.mark.promise("F43")
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [("no-such-program --x", 127, "command not found"), ("/etc/passwd", 126, "could not execute")],
+)
+def test_what_the_shell_cannot_run_is_said_in_words(
+    peer: WorkPeer, run_worker: RunWorker, command: str, code: int, words: str
+) -> None:
+    peer.command = command
+
+    ended, _ = run_worker()
+    outcome = peer.outcome()
+
+    assert (ended, outcome.status, outcome.failure_class, outcome.exit_code) == (code, "E", "user", code)
+    assert words in outcome.message
+    assert command.split()[0] in outcome.message
+
+
+@pytest.mark.promise("F43")
+def test_a_missing_shell_is_the_nodes_fault(peer: WorkPeer, run_worker: RunWorker) -> None:
+    peer.resources = Resources(options={"shell": "no-such-shell"})
+
+    code, _ = run_worker()
+    outcome = peer.outcome()
+
+    assert code == 198
+    assert (outcome.status, outcome.failure_class, outcome.exit_code) == ("X", "infrastructure", None)
+    assert "could not be started (No such file or directory: no-such-shell)" in outcome.message
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+def test_a_command_killed_by_a_signal_is_told_by_its_name(
+    peer: WorkPeer, run_worker: RunWorker, number: signal.Signals
+) -> None:
+    peer.command = f"kill -{number.value} $$"
+
+    code, _ = run_worker()
+    outcome = peer.outcome()
+
+    assert code == 128 + number
+    assert (outcome.status, outcome.failure_class, outcome.exit_code) == ("E", "user", 128 + number)
+    assert f"killed by signal {number.value}, {number.name}" in outcome.message
+
+
+@pytest.mark.promise("F40")
+@pytest.mark.parametrize(
+    ("printf", "raw", "text"),
+    [
+        (r"\303\251\342\202", b"\xc3\xa9\xe2\x82", "é\\xe2\\x82"),
+        (r"caf\351", b"caf\xe9", "caf\\xe9"),
+        (r"a\000b", b"a\0b", "ab"),
+        (r"\033[31mred", b"\x1b[31mred", "\x1b[31mred"),
+    ],
+)
+def test_any_bytes_are_kept_as_they_are_and_told_as_text(
+    peer: WorkPeer, run_worker: RunWorker, printf: str, raw: bytes, text: str
+) -> None:
+    peer.command = f"printf '{printf}' | tee /dev/stderr; exit 1"
+
+    run_worker()
+
+    assert (stdout_of(peer), stderr_of(peer)) == (raw, raw)
+    assert peer.outcome().message.endswith(f"\n{text}")
+
+
+@pytest.mark.promise("F40")
+def test_a_character_that_the_cut_of_the_tail_splits_is_left_out(peer: WorkPeer, run_worker: RunWorker) -> None:
+    peer.command = "printf 'x\\342\\202\\254yz' >&2; exit 1"
+
+    run_worker("--tail-bytes=4")
+
+    assert peer.outcome().message.endswith("\n[the last 4 of 6 bytes]\nyz")
+
+
+@pytest.mark.promise("F72")
+@pytest.mark.parametrize(
+    ("command", "output"),
+    [
+        ("""printf '%s' 'single' "dou\\"ble" $(echo sub) `echo tick`""", 'singledou"blesubtick'),
+        ("printf '%s' \"a\nb\"\nprintf c", "a\nbc"),
+        ("printf '%s' '$HOME ${x} *; & | > 漢字 \t'", "$HOME ${x} *; & | > 漢字 \t"),
+        (f"printf '%s' '{'x' * 100_000}'", "x" * 100_000),
+        (f"printf '%s' '{'y' * 300_000}'", "y" * 300_000),
+        ("[[ abc =~ b ]] && printf bash", "bash"),
+    ],
+    ids=["quotes", "newlines", "specials", "100 kB", "300 kB", "bash"],
+)
+def test_a_command_reaches_the_shell_as_it_was_written(
+    peer: WorkPeer, run_worker: RunWorker, command: str, output: str
+) -> None:
+    peer.command = command
+
+    ended = run_worker()
+
+    assert ended == (0, "")
+    assert stdout_of(peer).decode() == output
+    assert peer.outcome().status == "D"
+    assert [*peer.folder.glob("spool/*")] == []
+
+
+@pytest.mark.promise("F72")
+@pytest.mark.parametrize("length", [10, 200_000])
+def test_a_command_with_nul_can_never_start(peer: WorkPeer, run_worker: RunWorker, length: int) -> None:
+    peer.command = "echo " + "x" * length + "\0"
+
+    code, _ = run_worker()
+    outcome = peer.outcome()
+
+    assert code == 198
+    assert (outcome.status, outcome.failure_class) == ("F", "fatal")
+    assert "null byte" in outcome.message
+
+
+@pytest.mark.promise("F39")
+@pytest.mark.parametrize("megabytes", [100, pytest.param(1000, marks=pytest.mark.slow)])
+def test_endless_output_without_a_newline_costs_the_worker_no_memory(
+    peer: WorkPeer, run_worker: RunWorker, start_worker: Callable[..., object], megabytes: int
+) -> None:
+    peer.command = f"head -c {megabytes}M /dev/zero | tr '\\0' x | tee /dev/stderr; exit 1"
+    peaks: list[int] = []
+    worker = start_worker()
+    status = Path(f"/proc/{worker.pid}/status")  # type: ignore[attr-defined]
+    peer.on_outcome = lambda: peaks.append(
+        next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    )
+
+    worker.communicate(timeout=240)  # type: ignore[attr-defined]
+    message = peer.outcome().message
+
+    path = Path(output_file(peer.stdout_dir, "fit", "o", INSTANCE))
+    assert path.stat().st_size == megabytes << 20
+    assert peaks[0] * 1024 < 60_000_000
+    assert message.endswith(f"\n[the last 65536 of {megabytes << 20} bytes]\n{'x' * 65536}")
+    path.unlink()
+    Path(output_file(peer.stderr_dir, "fit", "e", INSTANCE)).unlink()
+
+
+@pytest.mark.promise("F41")
+def test_an_unwritable_log_folder_is_replaced_and_the_command_runs(peer: WorkPeer, run_worker: RunWorker) -> None:
+    (peer.folder / "file").write_text("")
+    peer.stdout_dir = peer.stderr_dir = str(peer.folder / "file" / "logs")
+    peer.command = "echo on; exit 0"
+
+    code, _ = run_worker()
+    outcome = peer.outcome()
+
+    assert (code, outcome.status) == (0, "D")
+    place = peer.folder / "spool" / f"fit.o{INSTANCE}"
+    assert place.read_bytes() == b"on\n"
+    wanted = f"{peer.stdout_dir}/fit.o{INSTANCE}"
+    warning = f"cannot write {wanted} (Not a directory): this output is in {place} instead"
+    assert outcome.message.splitlines()[0] == warning
+
+
+@pytest.mark.promise("F41")
+def test_without_any_folder_for_logs_the_command_still_runs(peer: WorkPeer, run_worker: RunWorker) -> None:
+    (peer.folder / "file").write_text("")
+    peer.stdout_dir = peer.stderr_dir = str(peer.folder / "file" / "logs")
+    peer.command = f"echo on; echo ran > {peer.folder}/witness; exit 4"
+
+    code, _ = run_worker(f"--spool-dir={peer.folder}/file/spool")
+    outcome = peer.outcome()
+
+    assert (code, outcome.status, outcome.failure_class) == (4, "E", "user")
+    assert (peer.folder / "witness").read_text() == "ran\n"
+    assert outcome.message.count("is in /dev/null instead") == 2
+
+
+@pytest.mark.promise("F41")
+def test_a_full_disk_under_the_logs_does_not_end_the_command(peer: WorkPeer, run_worker: RunWorker) -> None:
+    peer.command = f"echo lost > /dev/full; echo lost too >/dev/full; echo ran > {peer.folder}/witness"
+
+    code, _ = run_worker()
+
+    assert code == 0
+    assert (peer.folder / "witness").exists()
+
+
+def test_shell_and_working_folder_are_the_users_choice(peer: WorkPeer, run_worker: RunWorker) -> None:
+    folder = peer.folder / "work here"
+    folder.mkdir()
+    peer.resources = Resources(options={"shell": "/bin/sh", "working_dir": str(folder)})
+    peer.command = 'echo "${BASH_VERSION:-no bash}"; pwd'
+
+    run_worker()
+
+    assert stdout_of(peer).decode() in (f"no bash\n{folder}\n", f"{os.environ.get('BASH_VERSION')}\n{folder}\n")
+
+
+@pytest.mark.promise("F68")
+def test_it_runs_as_an_installed_module_too(peer: WorkPeer, run_worker: RunWorker) -> None:
+    peer.command = "echo out"
+
+    ended = run_worker(python=[sys.executable, "-m", "jobmon.distributor.worker"])
+
+    assert ended == (0, "")
+    assert stdout_of(peer) == b"out\n"
+
+
+@pytest.mark.promise("F68")
+def test_its_folder_alone_is_enough(peer: WorkPeer, run_worker: RunWorker, tmp_path: Path) -> None:
+    copy = tmp_path / "any_name"
+    shutil.copytree(MAIN.parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "json.py").write_text("raise SystemExit('the wrong json')")
+    peer.command = "echo out"
+
+    ended = run_worker(python=[sys.executable, "-I", "-S", str(copy / "__main__.py")])
+
+    assert ended == (0, "")
+    assert stdout_of(peer) == b"out\n"
+
+
+def test_closed_standard_descriptors_harm_nothing(peer: WorkPeer, run_worker: RunWorker) -> None:
+    peer.command = "echo out; echo err >&2; cat"
+    close_and_run = ["bash", "-c", 'exec "$@" 0<&- 1>&-', "bash", sys.executable, "-I", "-S", str(MAIN)]
+
+    ended = run_worker(python=close_and_run)
+
+    assert ended == (0, "")
+    assert (stdout_of(peer), stderr_of(peer)) == (b"out\n", b"err\n")
+
+
+def test_the_index_is_taken_from_the_batch_systems_variable(peer: WorkPeer, run_worker: RunWorker) -> None:
+    ended = run_worker(
+        "--index=", "--index-env=SGE_TASK_ID", "--index-offset=-1", environment={"SGE_TASK_ID": "4"}
+    )
+
+    assert ended == (0, "")
+    assert peer.requests[0].claims[0].start == 3
+
+
+def test_a_bad_command_line_or_environment_has_its_own_exit_code(peer: WorkPeer, run_worker: RunWorker) -> None:
+    bad_line, told = run_worker("--index=three")
+    bad_environment, also_told = run_worker("--index=", "--index-env=NO_SUCH_VARIABLE")
+
+    assert (bad_line, bad_environment) == (199, 198)
+    assert told == "jobmon worker: --index is 'three'; it must be a whole number\n"
+    assert "the variable NO_SUCH_VARIABLE should hold the array index; it is None" in also_told
+    assert peer.requests == []

@@ -1,0 +1,257 @@
+"""How a command is ended, and that nothing of it stays: signals, stops, time limits, the worker's own death."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fakes.work_peer import WorkPeer, wait_until
+from jobmon.core.resources import Resources
+
+StartWorker = Callable[..., subprocess.Popen[str]]
+
+
+class Family:
+    """A command of several processes that write down their pids in files, and what they heard."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "family"
+        self.folder.mkdir()
+
+    def process(self, name: str, on_term: str = "exit 9") -> str:
+        """Shell text of a process that notes its pid, then TERM; then it does `on_term`."""
+        note = f"{self.folder}/{name}"
+        trap = f"trap 'echo TERM >> {note}.heard; {on_term}' TERM"
+        return f"{trap}; echo $BASHPID > {note}.new; mv {note}.new {note}.pid; while :; do sleep 0.02; done"
+
+    def born(self, *names: str) -> None:
+        for name in names:
+            wait_until((self.folder / f"{name}.pid").exists)
+
+    def alive(self) -> list[str]:
+        pids = {path.stem: int(path.read_text()) for path in self.folder.glob("*.pid")}
+        return sorted(name for name, pid in pids.items() if runs(pid))
+
+    def heard(self) -> dict[str, str]:
+        return {path.stem: path.read_text() for path in self.folder.glob("*.heard")}
+
+
+def runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
+@pytest.fixture
+def family(peer: WorkPeer) -> Family:
+    return Family(peer.folder)
+
+
+@pytest.mark.promise("F35")
+def test_a_signal_to_the_worker_reaches_the_command_and_its_grandchildren(
+    peer: WorkPeer, family: Family, start_worker: StartWorker
+) -> None:
+    peer.command = f"({family.process('grandchild')}) & {family.process('child')}"
+    worker = start_worker()
+    family.born("child", "grandchild")
+
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(30)
+    outcome = peer.outcome()
+
+    assert worker.returncode == 9
+    assert family.heard() == {"child": "TERM\n", "grandchild": "TERM\n"}
+    assert family.alive() == []
+    assert (outcome.status, outcome.failure_class, outcome.exit_code) == ("F", "killed", 9)
+    assert "was ended because the batch system told the job to end (exit code 9)" in outcome.message
+
+
+@pytest.mark.promise("F31")
+def test_processes_in_groups_and_sessions_of_their_own_hear_the_signal_too(
+    peer: WorkPeer, family: Family, start_worker: StartWorker
+) -> None:
+    script = peer.folder / "inner.sh"
+    script.write_text(family.process("inner"))
+    peer.command = f"setsid bash {script} & {family.process('child')}"
+    worker = start_worker()
+    family.born("child", "inner")
+
+    worker.send_signal(signal.SIGINT)
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(30)
+
+    assert family.heard()["inner"] == "TERM\n"
+    assert family.alive() == []
+
+
+@pytest.mark.promise("F31")
+def test_a_daemon_that_the_command_leaves_behind_is_ended(
+    peer: WorkPeer, family: Family, start_worker: StartWorker
+) -> None:
+    script = peer.folder / "daemon.sh"
+    script.write_text(family.process("daemon"))
+    born = f"until [ -e {family.folder}/daemon.pid ]; do sleep 0.02; done"
+    peer.command = f"(setsid bash {script} >/dev/null 2>&1 </dev/null &); {born}; sleep 0.1"
+    worker = start_worker()
+
+    worker.wait(30)
+
+    assert (worker.returncode, peer.outcome().status) == (0, "D")
+    assert family.alive() == []
+
+
+def test_a_command_that_ignores_the_signal_is_killed_after_the_interrupt_timeout(
+    peer: WorkPeer, family: Family, start_worker: StartWorker
+) -> None:
+    peer.command = family.process("child", on_term=":")
+    worker = start_worker("--interrupt-timeout=0.3")
+    family.born("child")
+
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(30)
+    outcome = peer.outcome()
+
+    assert worker.returncode == 137
+    assert family.heard() == {"child": "TERM\n"}
+    assert (outcome.status, outcome.failure_class, outcome.exit_code) == ("F", "killed", 137)
+
+
+def test_the_servers_stop_ends_the_command(peer: WorkPeer, family: Family, start_worker: StartWorker) -> None:
+    peer.command = family.process("child", on_term="exit 0")
+    worker = start_worker()
+    family.born("child")
+
+    peer.stop = True
+    worker.wait(30)
+    outcome = peer.outcome()
+
+    assert worker.returncode == 0
+    assert (outcome.status, outcome.failure_class) == ("F", "killed")
+    assert "was ended on request of the server" in outcome.message
+
+
+@pytest.mark.promise("F34")
+@pytest.mark.parametrize("warning", [signal.SIGUSR1, signal.SIGXCPU])
+def test_the_batch_systems_warning_makes_a_resource_error_with_the_tail(
+    peer: WorkPeer, family: Family, start_worker: StartWorker, warning: signal.Signals
+) -> None:
+    peer.command = f"echo 'step 17 of 90' >&2; {family.process('child', on_term='exit 0')}"
+    worker = start_worker()
+    family.born("child")
+
+    worker.send_signal(warning)
+    worker.wait(30)
+    outcome = peer.outcome()
+
+    assert (outcome.status, outcome.failure_class) == ("Z", "resource")
+    assert "was ended at its time limit (exit code 0)" in outcome.message
+    assert "\nstep 17 of 90\n" in outcome.message
+    assert family.heard() == {"child": "TERM\n"}
+
+
+@pytest.mark.promise("F34")
+@pytest.mark.parametrize(("runtime_seconds", "status"), [(1, "Z"), (1000, "F"), (None, "F")])
+def test_a_signal_at_the_time_limit_is_the_time_limit(
+    peer: WorkPeer, family: Family, start_worker: StartWorker, runtime_seconds: int | None, status: str
+) -> None:
+    peer.resources = Resources(runtime_seconds=runtime_seconds)
+    peer.command = family.process("child")
+    worker = start_worker()
+    family.born("child")
+
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(30)
+
+    assert peer.outcome().status == status
+
+
+@pytest.mark.promise("F35")
+def test_a_command_that_the_batch_system_signals_first_is_cancelled_all_the_same(
+    peer: WorkPeer, start_worker: StartWorker
+) -> None:
+    peer.command = f"echo $$ > {peer.folder}/new; mv {peer.folder}/new {peer.folder}/pid; exec sleep 1000"
+    worker = start_worker()
+    wait_until((peer.folder / "pid").exists)
+
+    os.kill(int((peer.folder / "pid").read_text()), signal.SIGTERM)
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(30)
+    outcome = peer.outcome()
+
+    assert worker.returncode == 143
+    assert (outcome.status, outcome.failure_class) == ("F", "killed")
+
+
+def test_a_signal_that_is_not_an_end_is_only_passed_on(
+    peer: WorkPeer, family: Family, start_worker: StartWorker
+) -> None:
+    peer.command = f"trap 'echo saved; exit 0' USR2; {family.process('child')}"
+    worker = start_worker()
+    family.born("child")
+
+    worker.send_signal(signal.SIGUSR2)
+    worker.wait(30)
+
+    assert (worker.returncode, peer.outcome().status) == (0, "D")
+
+
+@pytest.mark.promise("F06")
+def test_a_signal_to_end_cuts_the_report_short(peer: WorkPeer, start_worker: StartWorker) -> None:
+    peer.faults["outcomes"] = ["drop"] * 10_000
+    worker = start_worker("--report-retry=1000")
+    peer.wait(lambda: len(peer.said("outcomes")) > 3)
+
+    worker.send_signal(signal.SIGTERM)
+    _, told = worker.communicate(timeout=30)
+
+    assert worker.returncode == 0
+    assert "the outcome is kept in" in told
+
+
+@pytest.mark.promise("F30")
+@pytest.mark.parametrize("whole_group", [False, True])
+def test_the_command_dies_with_its_worker(
+    peer: WorkPeer, family: Family, start_worker: StartWorker, whole_group: bool
+) -> None:
+    script = peer.folder / "inner.sh"
+    script.write_text(family.process("inner", on_term=":"))
+    child = family.process("child", on_term=":")
+    peer.command = f"timeout 1000 bash {script} & ({family.process('grandchild', ':')}) & {child}"
+    starter = [
+        sys.executable,
+        "-c",
+        "import os, sys; os.setpgid(0, 0); os.execv(sys.argv[1], sys.argv[1:])",
+    ]
+    from .conftest import PYTHON
+
+    worker = start_worker(python=[*starter, *PYTHON])
+    family.born("child", "grandchild", "inner")
+
+    os.kill(-worker.pid if whole_group else worker.pid, signal.SIGKILL)
+    worker.wait(30)
+    wait_until(lambda: family.alive() == [])
+
+    assert family.heard() == {}
+    assert peer.said("outcomes") == []
+
+
+@pytest.mark.promise("F30")
+def test_nothing_of_the_worker_itself_stays_behind(
+    peer: WorkPeer, family: Family, start_worker: StartWorker
+) -> None:
+    peer.command = family.process("child")
+    worker = start_worker()
+    family.born("child")
+    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+
+    worker.terminate()
+    worker.wait(30)
+
+    assert len(children) == 2  # the command and its guardian
+    wait_until(lambda: not any(runs(int(pid)) for pid in children))
