@@ -1,1 +1,3 @@
-"""See the top-level docs/architecture.md."""
+"""The library that researchers write workflows with; begin at `jobmon.client.api`."""
+
+__all__: list[str] = []

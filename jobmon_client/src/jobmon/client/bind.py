@@ -10,7 +10,7 @@ import getpass
 import uuid
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -64,7 +64,9 @@ class Graph:
         self.workflow = workflow
         self.tasks = workflow.task_list
         if not self.tasks:
-            raise EmptyWorkflowError(f"{workflow!r} has no tasks: add some with add_tasks before it is bound or run")
+            raise EmptyWorkflowError(
+                f"{workflow!r} has no tasks: add some with add_tasks before it is bound or run"
+            )
         self.gates = Gates(self.tasks, workflow)
         check_acyclic(self.gates, self.tasks)
         self.resolver = Resolver(workflow, Clusters(workflow.connection))
@@ -99,14 +101,14 @@ class Graph:
         kept = self._kept.pop(first, None)
         return kept if kept is not None else render(self.tasks[first:stop], first, self.resolver)
 
-    def chunks(self, begin: int) -> Iterator[wire.ChunkRequest]:
-        """The chunks from number `begin` on. Their layout follows from the tasks alone."""
+    def chunks(self, answer: wire.BindAnswer) -> Iterator[wire.ChunkRequest]:
+        """The chunks that the server wants. Their layout follows from the tasks alone."""
         layout = list(_layout(self.blocks, self.gates))
         for index, piece in enumerate(layout):
-            if index >= begin:
-                yield self._chunk(index, index == len(layout) - 1, piece)
+            if index >= answer.next_chunk:
+                yield self._chunk(index, index == len(layout) - 1, piece, answer)
 
-    def _chunk(self, index: int, last: bool, piece: _Piece) -> wire.ChunkRequest:
+    def _chunk(self, index: int, last: bool, piece: _Piece, answer: wire.BindAnswer) -> wire.ChunkRequest:
         members, starts = self.gates.members, self.gates.starts
         first, stop = piece.tasks
         gate_first, gate_stop = piece.gates
@@ -116,9 +118,9 @@ class Graph:
             index=index,
             last=last,
             first=first,
-            array=columns.array,
+            array=[answer.array_ids[one] for one in columns.array],
             gate=self.gates.of_task[first:stop].tolist(),
-            resources=columns.resources,
+            resources=[answer.resources_ids[one] for one in columns.resources],
             max_attempts=columns.max_attempts,
             name=columns.name,
             command=columns.command,
@@ -138,17 +140,20 @@ class Graph:
 _NO_COLUMNS = Columns(0, [], [], [], [], [], [], [], [], [], [], [])
 
 
-def bind(workflow: Workflow, server: Server, resume: bool) -> Bound:
+def bind(
+    workflow: Workflow, server: Server, resume: bool, told: Callable[[int, int], None] = lambda sent, total: None
+) -> Bound:
     """Bind the workflow; a bind that was interrupted goes on at the next chunk.
 
-    Raises WorkflowAlreadyExists, WorkflowAlreadyComplete as the server finds it, and before anything is
+    `told` is called with how many tasks are sent, and of how many, after each chunk. Raises WorkflowAlreadyExists, WorkflowAlreadyComplete as the server finds it, and before anything is
     sent whatever `Graph` raises.
     """
     graph = Graph(workflow, workflow.chunk_tasks)
     answer = server.call(routes.BIND, _announcement(workflow, graph, resume))
     if answer.send != "none":
-        for chunk in graph.chunks(answer.next_chunk):
+        for chunk in graph.chunks(answer):
             server.call(routes.CHUNK, chunk, workflow_id=answer.workflow_id)
+            told(chunk.first + len(chunk.name), len(graph.tasks))
     task_ids = None
     if not answer.same_order:
         task_ids = _ids_by_hash(server, answer.workflow_id, graph.node_hashes)
@@ -156,7 +161,9 @@ def bind(workflow: Workflow, server: Server, resume: bool) -> Bound:
 
 
 def _announcement(workflow: Workflow, graph: Graph, resume: bool) -> wire.BindRequest:
-    templates = {array.task_template_version.key: array.task_template_version for array in workflow.arrays.values()}
+    templates = {
+        array.task_template_version.key: array.task_template_version for array in workflow.arrays.values()
+    }
     indices = {key: index for index, key in enumerate(templates)}
     return wire.BindRequest(
         request_id=uuid.uuid4().hex,
@@ -190,6 +197,7 @@ def _announcement(workflow: Workflow, graph: Graph, resume: bool) -> wire.BindRe
             for array in workflow.arrays.values()
         ],
         resources=graph.resolver.resources,
+        queues=graph.resolver.queues,
         task_count=len(graph.tasks),
         gate_count=len(graph.gates),
         identity_hash=graph.identity_hash,
@@ -231,7 +239,9 @@ def duplicates(tasks: Sequence[Task], hashes: Sequence[bytes]) -> DuplicateNodeA
     for position, node_hash in enumerate(hashes):
         if seen.setdefault(node_hash, position) != position and len(found) < 5:
             task = tasks[position]
-            arguments = ", ".join(f"{name}={value!r}" for name, value in task.node_args.items()) or "no node arguments"
+            arguments = (
+                ", ".join(f"{name}={value!r}" for name, value in task.node_args.items()) or "no node arguments"
+            )
             found.append(f"{task._options.version.name} ({arguments[:200]})")
     count = len(hashes) - len(seen)
     return DuplicateNodeArgsError(

@@ -188,5 +188,3 @@ def task_hashes(tasks: Sequence[Task], node_hashes: Sequence[bytes]) -> list[byt
             body = canonical(task.task_args, f"a task argument of task template {task._options.version.name!r}")
         found.append(digest(node, body))
     return found
-
-

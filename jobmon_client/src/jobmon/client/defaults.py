@@ -64,7 +64,11 @@ class Defaults:
 
 def checked_attempts(value: object) -> int:
     """The number of attempts, if it is one. Raises ValueError."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or not 1 <= (count := value.__index__()) <= 32767:
+    if (
+        isinstance(value, bool)
+        or not hasattr(value, "__index__")
+        or not 1 <= (count := value.__index__()) <= 32767
+    ):
         raise ValueError(f"max_attempts is {value!r}; it must be a whole number from 1 to 32767")
     return int(count)
 
@@ -125,18 +129,24 @@ def read_yaml(file: str | Path) -> dict[str, Any]:
     return content
 
 
-def by_cluster(content: object, path: str, cluster_name: str, *, ignore_missing: bool = False) -> dict[str, Settings]:
+def by_cluster(
+    content: object, path: str, cluster_name: str, *, ignore_missing: bool = False
+) -> dict[str, Settings]:
     """The clusters of one section.
 
     Raises KeyError when `cluster_name` (if it is given) is not among them, unless that is to be ignored.
     """
     found = _copied(content, path) if isinstance(content, Mapping) else {}
     if cluster_name and cluster_name not in found and not ignore_missing:
-        raise KeyError(f"{path} has no entry for the cluster {cluster_name!r}; it has {', '.join(found) or 'none'}")
+        raise KeyError(
+            f"{path} has no entry for the cluster {cluster_name!r}; it has {', '.join(found) or 'none'}"
+        )
     return found
 
 
-def read_section(file: str | Path, section: str, cluster_name: str, *, ignore_missing: bool = False) -> dict[str, Settings]:
+def read_section(
+    file: str | Path, section: str, cluster_name: str, *, ignore_missing: bool = False
+) -> dict[str, Settings]:
     """The clusters of a section of a file, as `by_cluster`. Raises KeyError when there is no such section."""
     content = read_yaml(file)
     if section not in content and not ignore_missing:

@@ -31,19 +31,32 @@ class Distributor:
         log_dir.mkdir(parents=True, exist_ok=True)
         stamp = time.strftime("%Y%m%d-%H%M%S")
         self.log_file = log_dir / f"distributor-{stamp}-{os.getpid()}-{id(self) & 0xFFFF:04x}.log"
-        self._command = command or [sys.executable, "-m", MODULE, "start", "--stdin", "--log-file", str(self.log_file)]
+        self._command = command or [
+            sys.executable,
+            "-m",
+            MODULE,
+            "start",
+            "--stdin",
+            "--log-file",
+            str(self.log_file),
+        ]
         self._startup_timeout_seconds = startup_timeout_seconds
         self._run_id: WorkflowRunId | None = None
         self._quick_deaths = 0
         self._start()
+
+    @property
+    def name(self) -> str:
+        """The process as the server names whoever holds a lease."""
+        return f"{os.uname().nodename} pid {self._process.pid}"
 
     def drive(self, run_id: WorkflowRunId) -> None:
         """Tell the process which run it is for."""
         self._run_id = run_id
         self._tell()
 
-    def check(self, alive: bool) -> None:
-        """See to it that the run is driven. `alive`: the server says that somebody holds its lease.
+    def check(self, alive: bool, holder: str) -> None:
+        """See to it that the run is driven: the server says whether somebody holds its lease, and who.
 
         Raises DistributorNotAlive when it died again and again, DistributorStartupTimeout when it never took
         the lease; both with the last lines of its log.
@@ -53,7 +66,7 @@ class Distributor:
             self._seen_alive = True
             self._quiet_since = now
         if self._process.poll() is not None:
-            if not alive:  # else another process drives the run, which is as good
+            if not alive or holder == self.name:  # else another process drives the run, which is as good
                 self._restart_dead(now)
         elif not alive and now - self._quiet_since > self._startup_timeout_seconds:
             self._give_up_if_never_alive()
@@ -85,9 +98,9 @@ class Distributor:
             self._tell()
 
     def _tell(self) -> None:
-        assert self._process.stdin is not None
+        assert self._process.stdin is not None and self._run_id is not None
         with contextlib.suppress(BrokenPipeError):  # it died: `check` will see that
-            self._process.stdin.write(f"{self._run_id}\n".encode())
+            self._process.stdin.write(b'{"workflow_run_id": %d}\n' % self._run_id)
             self._process.stdin.close()
 
     def _restart_dead(self, now: float) -> None:

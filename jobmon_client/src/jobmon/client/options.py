@@ -48,7 +48,9 @@ class Options:
         if callable(compute_resources):
             compute_resources, compute_resources_callable = None, compute_resources
         if compute_resources_callable is not None and not callable(compute_resources_callable):
-            raise ValueError(f"compute_resources_callable is {compute_resources_callable!r}, which cannot be called")
+            raise ValueError(
+                f"compute_resources_callable is {compute_resources_callable!r}, which cannot be called"
+            )
         self.version = version
         self.cluster_name = cluster_name or ""
         self.compute_resources = checked_settings(compute_resources or {}, "compute_resources")

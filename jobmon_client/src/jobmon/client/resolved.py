@@ -54,6 +54,12 @@ class Resolver(dict[Options, Resolved]):
         self[options] = found
         return found
 
+    @property
+    def queues(self) -> dict[str, list[QueueLimits]]:
+        """The queues of all clusters that were named so far."""
+        names = {resources.cluster for resources in self.resources}
+        return {name: list(queues.values()) for name in sorted(names) if (queues := self._clusters.queues(name))}
+
     def computed(self, options: Options, values: Mapping[str, Any]) -> wire.TaskResources:
         """The resources of a task whose callable gave these values."""
         levels = [options.version.defaults, *self._workflow.default_levels]
@@ -89,7 +95,9 @@ class Resolver(dict[Options, Resolved]):
         limits = [queues[name] for name in wanted]
         excess = [problem for queue in limits for problem in check_limits(requested, queue)]
         if self._strict and excess and all(check_limits(requested, queue) for queue in limits):
-            raise InvalidResources(f"{'; '.join(excess)}, on cluster {cluster!r}. Ask for less or name another queue")
+            raise InvalidResources(
+                f"{'; '.join(excess)}, on cluster {cluster!r}. Ask for less or name another queue"
+            )
         return fit(requested, limits)
 
     def _replayable(self, scales: Mapping[str, Any], attempts: int) -> dict[str, Any]:

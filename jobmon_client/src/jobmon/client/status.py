@@ -163,13 +163,11 @@ def _used_of(used: float | None, asked: float | None, shown: Callable[[float], s
 
 def _size(size_bytes: float) -> str:
     """A size for people; `format_memory` is the exact one."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size_bytes < 1024:
-            break
-        size_bytes /= 1024
-    else:
-        unit = "TiB"
-    return f"{size_bytes:.3g} {unit}"
+    larger = ["TiB", "GiB", "MiB", "KiB"]
+    unit = "B"
+    while size_bytes >= 1024 and larger:
+        size_bytes, unit = size_bytes / 1024, larger.pop()
+    return f"{size_bytes:.4g} {unit}"
 
 
 def _duration(seconds: float) -> str:

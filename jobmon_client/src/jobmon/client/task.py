@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobmon.client import defaults
-from jobmon.client.defaults import Defaults, Settings, checked_settings
+from jobmon.client.defaults import Defaults, Settings
 from jobmon.client.naming import check_task_name, clean
 from jobmon.client.options import Options, ResourcesCallable, checked_scales
 from jobmon.core import routes, wire
@@ -30,7 +30,17 @@ class Task:
     tasks share is one object, names and commands are rendered when somebody asks.
     """
 
-    __slots__ = ("_attributes", "_name", "_node", "_op", "_options", "_position", "_task", "_upstreams", "_workflow")
+    __slots__ = (
+        "_attributes",
+        "_name",
+        "_node",
+        "_op",
+        "_options",
+        "_position",
+        "_task",
+        "_upstreams",
+        "_workflow",
+    )
 
     _attributes: dict[str, str | None] | None
     _name: str
@@ -75,7 +85,11 @@ class Task:
             max_attempts,
             array,
         )
-        self._node, self._task, self._op = version.pick_node(given), version.pick_task(given), version.pick_op(given)
+        self._node, self._task, self._op = (
+            version.pick_node(given),
+            version.pick_task(given),
+            version.pick_op(given),
+        )
         self._name = name or ""
         self._upstreams = checked_tasks(upstream_tasks or ())
         self._workflow = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from operator import itemgetter, is_
+from operator import is_, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from jobmon.client.command_template import CommandTemplate
@@ -13,7 +13,6 @@ from jobmon.client.options import Options
 from jobmon.core.hashing import template_key
 
 if TYPE_CHECKING:
-    from jobmon.client.array import Array
     from jobmon.client.task_template import TaskTemplate
 
 Values = tuple[Any, ...]

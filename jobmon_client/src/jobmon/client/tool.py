@@ -87,9 +87,7 @@ class Tool:
 
     def ask_versions(self, new_version: bool = False) -> wire.ToolAnswer:
         """The tool and its versions as the server has them."""
-        return self.connection.server.call(
-            routes.TOOL, wire.ToolRequest(name=self.name, new_version=new_version)
-        )
+        return self.connection.server.call(routes.TOOL, wire.ToolRequest(name=self.name, new_version=new_version))
 
     def _version(self, version_id: ToolVersionId | None) -> ToolVersion:
         return self._versions.setdefault(version_id, ToolVersion(self, version_id))
@@ -131,7 +129,12 @@ class Tool:
             template.bind(self._active)
             self.active_task_templates[template_name] = template
         version = template.get_task_template_version(
-            command_template, node_args, task_args, op_args, default_cluster_name, default_max_attempts=max_attempts
+            command_template,
+            node_args,
+            task_args,
+            op_args,
+            default_cluster_name,
+            default_max_attempts=max_attempts,
         )
         if yaml_file:
             version.defaults.read_template_yaml(yaml_file, template_name)

@@ -47,7 +47,9 @@ def usage_statistics(
     wanted = [workflows] if isinstance(workflows, int) else list(workflows or [])
     answer = server.call(
         routes.USAGE,
-        wire.UsageQuery(template_version_key=template_version_key, workflow_id=[WorkflowId(one) for one in wanted]),
+        wire.UsageQuery(
+            template_version_key=template_version_key, workflow_id=[WorkflowId(one) for one in wanted]
+        ),
     )
     return summarise(answer, node_args or {}, None if ci is None else float(ci))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -227,9 +227,9 @@ class Workflow:
         if self._bound is None:
             self.bind_for(resume=False)
 
-    def bind_for(self, resume: bool) -> None:
-        """Bind it, or bind it again for another run; `resume` allows it to exist already."""
-        self._bound = bind(self, self.connection.patient, resume)
+    def bind_for(self, resume: bool, told: Callable[[int, int], None] = lambda sent, total: None) -> None:
+        """Bind it, or bind it again for another run; `resume` allows it to exist already. `told`: see `bind.bind`."""
+        self._bound = bind(self, self.connection.patient, resume, told)
         self._changed = False
 
     def note_change(self) -> None:

@@ -83,7 +83,8 @@ class Plan:
         return new
 
     def _offered(self, batch: Batch, now: float) -> bool:
-        if batch.batch_id in self._waiting: return False
+        if batch.batch_id in self._waiting or batch.batch_id in self._unseen:
+            return False
         if batch.batch_id in self._settled:
             if report := self._settled[batch.batch_id]:
                 self._report(report)

@@ -91,7 +91,7 @@ def test_the_version_changes_with_counts_and_failures_and_deferred_tasks(stored:
     versions.append(ask(stored).version)
     stored.attempt(task, "E", error="boom")
     versions.append(ask(stored).version)
-    task = stored.task(array, "A", deferred=True, resources_id=0)
+    task = stored.task(array, "A", deferred=True)
     versions.append(ask(stored).version)
 
     assert len(set(versions)) == 4
@@ -176,16 +176,15 @@ def test_a_failure_without_an_attempt_has_no_file(stored: StoredWorkflow) -> Non
 
 def test_deferred_are_the_ready_tasks_whose_resources_nobody_knows(stored: StoredWorkflow) -> None:
     array = stored.array("fit")
-    wanted = stored.task(array, "A", deferred=True, resources_id=0)
-    stored.task(array, "A", deferred=True, resources_id=5)
-    stored.task(array, "G", deferred=True, resources_id=0)
+    wanted = stored.task(array, "A", deferred=True)
+    stored.task(array, "G", deferred=True)
     stored.task(array, "A")
 
     assert ask(stored).deferred == [wanted]
 
 
 def test_a_run_that_is_over_asks_for_nothing_and_its_clock_stands(stored: StoredWorkflow) -> None:
-    stored.task(stored.array("fit"), "A", deferred=True, resources_id=0)
+    stored.task(stored.array("fit"), "A", deferred=True)
     stored.set(tables.workflow_run, stored.run_id, status="S", status_at=stored.at - 20, reason="stopped")
 
     answer = ask(stored)

@@ -40,13 +40,13 @@ _HELP = {
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are `module:name` until somebody calls them; `hidden` ones are not listed."""
+    """A group whose commands are `module:name` until somebody calls them; those of `also` are not listed."""
 
-    def __init__(self, name: str, lazy: dict[str, str], hidden: dict[str, str] | None = None, **more: Any) -> None:
+    def __init__(self, name: str, lazy: dict[str, str], also: dict[str, str] | None = None, **more: Any) -> None:
         """Nothing is imported yet."""
         super().__init__(name, no_args_is_help=True, **more)
         self._lazy = lazy
-        self._hidden = hidden or {}
+        self._also = also or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names that the help shows."""
@@ -54,7 +54,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, imported now."""
-        place = self._lazy.get(cmd_name) or self._hidden.get(cmd_name)
+        place = self._lazy.get(cmd_name) or self._also.get(cmd_name)
         if place is None:
             return super().get_command(ctx, cmd_name)
         module, name = place.split(":")
@@ -100,7 +100,7 @@ def _set_up(verbose: bool, debug: bool) -> None:
 main = Jobmon(
     "jobmon",
     lazy={},
-    hidden=_FLAT,
+    also=_FLAT,
     callback=_set_up,
     help="Jobmon runs workflows of many tasks; these commands show and steer them.",
     params=[

@@ -18,7 +18,7 @@ class ListOption(click.Option):
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         """As `click.Option`; the command must be a `ListCommand`."""
-        super().__init__(*arguments, **more, multiple=True)
+        super().__init__(*arguments, **{**more, "multiple": True})
 
 
 class ListCommand(click.Command):
@@ -52,17 +52,12 @@ def _flag(token: str, flags: set[str]) -> tuple[str, int]:
     return "", 0
 
 
-class StatusWord(click.ParamType):
-    """PENDING, SCHEDULED, RUNNING, DONE or FATAL, or a letter of a task's status; in either case."""
-
-    name = "status"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The word in capitals."""
-        word = str(value).upper()
-        if word not in WORDS and word not in TaskStatus.LABEL_DICT:
-            self.fail(f"{value!r} is not a status of tasks; there are {', '.join(WORDS)}.", param, ctx)
-        return word
+def _status_words(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """The values in capitals, if each is a word of WORDS or a letter of a task's status."""
+    for value in values:
+        if value.upper() not in (*WORDS, *TaskStatus.LABEL_DICT):
+            raise click.BadParameter(f"{value!r} is not a status of tasks; there are {', '.join(WORDS)}.")
+    return tuple(value.upper() for value in values)
 
 
 def output_options(command: Function) -> Function:
@@ -80,7 +75,7 @@ def status_option(command: Function) -> Function:
         "-s",
         "--status",
         cls=ListOption,
-        type=StatusWord(),
+        callback=_status_words,
         metavar="STATUS...",
         help=f"Only tasks in these statuses: {', '.join(WORDS)}.",
     )(command)

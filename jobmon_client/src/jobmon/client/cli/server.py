@@ -1,5 +1,6 @@
 """`jobmon server status|start|stop|logs`: the state server of your own."""
 
+import codecs
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,13 +96,14 @@ def last_lines(file: Path, count: int) -> tuple[str, int]:
 
 def _coming(file: Path, begin: int) -> Iterator[str]:
     """What is written to the file from `begin` on; from its start again when it was cut or replaced."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="backslashreplace")
     while True:
-        size = file.stat().st_size if file.exists() else begin
-        begin = min(begin, size) if size >= begin else 0
+        size = file.stat().st_size if file.exists() else 0
+        begin = begin if size >= begin else 0
         if size > begin:
             with file.open("rb") as handle:
                 handle.seek(begin)
-                text = handle.read()
-            begin += len(text)
-            yield text.decode(errors="backslashreplace")
+                written = handle.read()
+            begin += len(written)
+            yield decoder.decode(written)
         time.sleep(_LOOK_SECONDS)

@@ -23,7 +23,7 @@ _decode = msgspec.json.Decoder(Reply).decode
 class Process:
     """An executor that was started: in a session of its own, so that it outlives the distributor."""
 
-    def __init__(self, argv: list[str | bytes], log: str) -> None:
+    def __init__(self, argv: list[str], log: str) -> None:
         """`subprocess` is not used because it complains when what it started outlives it."""
         output = (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         actions = (
@@ -145,20 +145,9 @@ class ExecutorConnection:
             "kind": self._kind,
             "parallelism": self._settings.parallelism,
         }
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    self._settings.python,
-                    "-P",
-                    "-m",
-                    "jobmon.distributor.local.executor",
-                    msgspec.json.encode(config),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        module = ["-P", "-m", "jobmon.distributor.local.executor"]  # -P: no modules of the user's folder
+        argv = [self._settings.python, *module, msgspec.json.encode(config).decode()]
+        self._process = Process(argv, str(self._log))
 
     def _tail(self) -> str:
         return "\n".join(self._log.read_text(errors="backslashreplace").splitlines()[-10:])

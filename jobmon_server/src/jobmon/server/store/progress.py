@@ -116,11 +116,11 @@ def summed(arrays: Sequence[ArrayProgress]) -> Counts:
 
 
 def _deferred(connection: Connection, array_ids: Sequence[int]) -> list[TaskId]:
-    """Tasks that wait for the client to compute their resources. ix_task_pick."""
+    """Tasks that wait for the client to compute their resources, which ends their `deferred`. ix_task_pick."""
     task = tables.task
     rows = (
         sa.select(task.c.id)
-        .where(task.c.array_id.in_(array_ids), task.c.status == "A", task.c.deferred, task.c.resources_id == 0)
+        .where(task.c.array_id.in_(array_ids), task.c.status == "A", task.c.deferred)
         .order_by(task.c.id)
         .limit(DEFERRED_AT_ONCE)
     )
