@@ -3,6 +3,7 @@
 It reads requests as strictly as the real one and answers with the real structs.
 """
 
+import ssl
 import threading
 import time
 from collections import defaultdict
@@ -32,7 +33,7 @@ class WorkPeer:
     Kinds are the non-empty fields of a request: "claims", "alive", "outcomes".
     """
 
-    def __init__(self, folder: Path, port: int = 0) -> None:
+    def __init__(self, folder: Path, tls: ssl.SSLContext | None = None) -> None:
         self.folder = folder
         self.command = "true"
         self.resources = Resources()
@@ -49,18 +50,17 @@ class WorkPeer:
         self.on_outcome: Callable[[], object] = lambda: None
         self._changed = threading.Condition()
         self._let_go = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self._scheme = "https" if tls else "http"
         self._server.daemon_threads = True
         self._server.block_on_close = False
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    @property
-    def port(self) -> int:
-        return self._server.server_port
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
     def close(self) -> None:
         self._let_go.set()

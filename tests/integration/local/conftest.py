@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from integration.local.peer import Peer, wait_for
 
+from integration.local.peer import Peer, wait_for
 from jobmon.core.cluster import Connection
 from jobmon.distributor.local import identity
 from jobmon.distributor.local.cluster import LocalCluster
@@ -58,6 +58,14 @@ def connect(peer: Peer, state_dir: Path) -> Iterator[Connect]:
 def executor_pid(cluster: LocalCluster) -> int:
     """The process that the plugin talks to."""
     return cluster._executor.welcome().pid
+
+
+def gone(pid: int) -> bool:
+    """Whether there is no such process, or but its remains."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] in "ZX"
+    except FileNotFoundError:
+        return True
 
 
 def _ended(pid: int) -> bool:

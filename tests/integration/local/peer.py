@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -17,14 +18,16 @@ from jobmon.core.routes import WORK
 from jobmon.core.wire import Batch, Claim, Denial, Grant, Job, Outcome, WorkAnswer, WorkRequest
 
 DEADLINE_SECONDS = 60.0
+Held = TypeVar("Held")
 
 
-def wait_for(condition: Callable[[], object], what: str, seconds: float = DEADLINE_SECONDS) -> None:
-    """Until the condition holds."""
+def wait_for(condition: Callable[[], Held], what: str, seconds: float = DEADLINE_SECONDS) -> Held:
+    """Until the condition holds; what it gave then."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (held := condition()):
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
         time.sleep(0.005)
+    return held
 
 
 @dataclass
@@ -146,9 +149,7 @@ class Peer:
             denials: list[Denial] = []
             for claim in request.claims:
                 self._claim(claim, request.runner, grants, denials)
-            return WorkAnswer(
-                grants=grants, denials=denials, stop=stop, heartbeat_seconds=self.heartbeat_seconds
-            )
+            return WorkAnswer(grants=grants, denials=denials, stop=stop, heartbeat_seconds=self.heartbeat_seconds)
 
     def _end(self, outcome: Outcome, runner: str) -> None:
         attempt = self.attempts[outcome.instance_id]

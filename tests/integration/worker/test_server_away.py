@@ -1,6 +1,7 @@
 """A worker whose server is away, answers nonsense or has moved: before, while and after its command runs."""
 
 import json
+import ssl
 import stat
 import subprocess
 from collections.abc import Callable
@@ -240,6 +241,35 @@ def test_an_outcome_that_is_superseded_is_dropped(peer: WorkPeer, run_worker: Ru
     assert code == 6
     assert "the outcome is not wanted any more: another runner has it" in told
     assert [*read_spool(str(peer.folder / "spool"))] == []
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate of 127.0.0.1 with its key, signed by itself."""
+    path = tmp_path / "certificate.pem"
+    request = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=test -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run(
+        ["openssl", *request.split(), "-keyout", path, "-out", tmp_path / "c"], check=True, capture_output=True
+    )
+    path.write_text(path.read_text() + (tmp_path / "c").read_text())
+    return path
+
+
+@pytest.mark.promise("F15")
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_server_behind_tls_must_be_trusted(
+    peer: WorkPeer, run_worker: RunWorker, certificate: Path, trusted: bool
+) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    secure = WorkPeer(peer.folder, tls)
+    environment = {"SSL_CERT_FILE": str(certificate)} if trusted else {}
+
+    code, told = run_worker(f"--url={secure.url}", "--start-wait=0.3", environment=environment)
+    secure.close()
+
+    assert (code, secure.kinds()) == ((0, ["claims", "outcomes"]) if trusted else (75, []))
+    assert ("certificate verify failed" in told) is not trusted
 
 
 def test_a_token_that_others_can_read_is_not_used(peer: WorkPeer, run_worker: RunWorker) -> None:

@@ -12,6 +12,8 @@ import pytest
 from fakes.work_peer import WorkPeer, wait_until
 from jobmon.core.resources import Resources
 
+from .conftest import PYTHON
+
 StartWorker = Callable[..., subprocess.Popen[str]]
 
 
@@ -123,7 +125,8 @@ def test_a_command_that_ignores_the_signal_is_killed_after_the_interrupt_timeout
 
 
 def test_the_servers_stop_ends_the_command(peer: WorkPeer, family: Family, start_worker: StartWorker) -> None:
-    peer.command = family.process("child", on_term="exit 0")
+    beats = "for i in 1 2 3 4 5 6; do sleep 0.05; done"
+    peer.command = family.process("child", on_term=f"{beats}; exit 0")
     worker = start_worker()
     family.born("child")
 
@@ -132,6 +135,7 @@ def test_the_servers_stop_ends_the_command(peer: WorkPeer, family: Family, start
     outcome = peer.outcome()
 
     assert worker.returncode == 0
+    assert family.heard() == {"child": "TERM\n"}
     assert (outcome.status, outcome.failure_class) == ("F", "killed")
     assert "was ended on request of the server" in outcome.message
 
@@ -201,6 +205,20 @@ def test_a_signal_that_is_not_an_end_is_only_passed_on(
     assert (worker.returncode, peer.outcome().status) == (0, "D")
 
 
+def test_a_signal_that_was_ignored_from_the_start_stays_ignored(peer: WorkPeer, start_worker: StartWorker) -> None:
+    go = peer.folder / "go"
+    peer.command = f"touch {go}.1; until [ -e {go} ]; do sleep 0.02; done"
+    worker = start_worker(python=["nohup", *PYTHON])
+    wait_until((peer.folder / "go.1").exists)
+
+    worker.send_signal(signal.SIGHUP)
+    peer.wait_for_requests("alive", more=3)
+    go.touch()
+    worker.wait(30)
+
+    assert (worker.returncode, peer.outcome().status) == (0, "D")
+
+
 @pytest.mark.promise("F06")
 def test_a_signal_to_end_cuts_the_report_short(peer: WorkPeer, start_worker: StartWorker) -> None:
     peer.faults["outcomes"] = ["drop"] * 10_000
@@ -228,8 +246,6 @@ def test_the_command_dies_with_its_worker(
         "-c",
         "import os, sys; os.setpgid(0, 0); os.execv(sys.argv[1], sys.argv[1:])",
     ]
-    from .conftest import PYTHON
-
     worker = start_worker(python=[*starter, *PYTHON])
     family.born("child", "grandchild", "inner")
 

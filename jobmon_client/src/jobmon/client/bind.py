@@ -18,19 +18,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from jobmon.client.clusters import Clusters
-from jobmon.client.columns import Columns, render, task_hashes
+from jobmon.client.columns import Columns, render, task_args_hashes
 from jobmon.client.dag import Gates, check_acyclic
 from jobmon.client.resolved import Resolver
 from jobmon.core import routes, wire
 from jobmon.core.exceptions import DuplicateNodeArgsError, EmptyWorkflowError
 from jobmon.core.hashing import HASH_BYTES, text_hash, upstream_hash
-from jobmon.core.http import Server
 from jobmon.core.ids import ArrayId, TaskId, WorkflowId
 from jobmon.core.settings import run_dir
 
 if TYPE_CHECKING:
     from jobmon.client.task import Task
     from jobmon.client.workflow import Workflow
+    from jobmon.core.http import Server
 
 CHUNK_TASKS = 20_000
 CHUNK_MEMBERS = 200_000
@@ -141,12 +141,16 @@ _NO_COLUMNS = Columns(0, [], [], [], [], [], [], [], [], [], [], [])
 
 
 def bind(
-    workflow: Workflow, server: Server, resume: bool, told: Callable[[int, int], None] = lambda sent, total: None
+    workflow: Workflow,
+    server: Server,
+    resume: bool,
+    told: Callable[[int, int], None] = lambda sent, total: None,
 ) -> Bound:
     """Bind the workflow; a bind that was interrupted goes on at the next chunk.
 
-    `told` is called with how many tasks are sent, and of how many, after each chunk. Raises WorkflowAlreadyExists, WorkflowAlreadyComplete as the server finds it, and before anything is
-    sent whatever `Graph` raises.
+    `told` is called after each chunk with how many tasks are sent, and of how many. Raises
+    WorkflowAlreadyExists or WorkflowAlreadyComplete as the server finds it, and before anything is sent
+    whatever `Graph` raises.
     """
     graph = Graph(workflow, workflow.chunk_tasks)
     answer = server.call(routes.BIND, _announcement(workflow, graph, resume))
@@ -226,8 +230,10 @@ def _identity(tasks: Sequence[Task], node_hashes: Sequence[bytes], gates: Gates)
         upstream_hash([node_hashes[member] for member in gates.members[low:high]])
         for low, high in pairwise(gates.starts)
     ]
-    hashes = task_hashes(tasks, node_hashes)
-    entries = [task + waits[gate] for task, gate in zip(hashes, gates.of_task, strict=True)]
+    arguments = task_args_hashes(tasks)
+    entries = [
+        node + args + waits[gate] for node, args, gate in zip(node_hashes, arguments, gates.of_task, strict=True)
+    ]
     entries.sort()
     return blake2b(b"".join(entries), digest_size=HASH_BYTES).hexdigest()
 
@@ -235,7 +241,7 @@ def _identity(tasks: Sequence[Task], node_hashes: Sequence[bytes], gates: Gates)
 def duplicates(tasks: Sequence[Task], hashes: Sequence[bytes]) -> DuplicateNodeArgsError:
     """The error that names the first five tasks which another one is like."""
     seen: dict[bytes, int] = {}
-    found = []
+    found: list[str] = []
     for position, node_hash in enumerate(hashes):
         if seen.setdefault(node_hash, position) != position and len(found) < 5:
             task = tasks[position]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from jobmon.client.naming import clean
-from jobmon.core.hashing import canonical, digest
+from jobmon.client.naming import clean_all
+from jobmon.core.hashing import canonical, digests, task_hash
 
 if TYPE_CHECKING:
     from jobmon.client.resolved import Resolver
     from jobmon.client.task import Task
-    from jobmon.client.task_template_version import TaskTemplateVersion
 
 
 class Columns(msgspec.Struct, gc=False):
@@ -95,49 +94,63 @@ class Texts(NamedTuple):
 
 
 def texts(tasks: Sequence[Task]) -> Texts:
-    """Names, commands and hashes. Raises as `render` does.
-
-    This loop runs a million times: whatever does not change from task to task is worked out before.
-    """
-    names: list[str] = []
-    commands: list[str] = []
-    node_args: list[str] = []
-    hashes: list[bytes] = []
-    shared: object = None
-    values: dict[str, Any] = {}
-    for task in tasks:
-        options = task._options
-        if task._task is not shared or values.get(" options") is not options or values.get(" op") is not task._op:
-            version, shared = options.version, task._task
-            values = _fixed(task, version) | {" options": options, " op": task._op}
-            arguments, key, pattern = version.node_args, version.key.encode(), options.name_pattern
-            command = version.command
-            varying = command.quoted_over(frozenset(arguments))
-            where = f"a node argument of task template {version.name!r}"
-        node = dict(zip(arguments, task._node, strict=True))
-        values.update(node)
+    """Names, commands and hashes. Raises as `render` does."""
+    found = Texts([], [], [], [])
+    for run in _runs(tasks):
         try:
-            body = canonical(node, where)
-            commands.append(command.render_into(values, varying))
-            if task._name:
-                names.append(task._name)
-            elif pattern is None:
-                names.append(clean(version.default_name(*task._node)))
-            else:
-                names.append(clean(pattern.render(values)))
+            _add_run(found, run)
+        except (ValueError, TypeError, LookupError, AttributeError):
+            _raise_first(run)
+            raise
+    _check_texts(found.name, found.command, tasks)
+    return found
+
+
+def _runs(tasks: Sequence[Task]) -> Iterator[Sequence[Task]]:
+    """Neighbours that differ in nothing but their node arguments."""
+    begin = 0
+    options: object = None
+    task_values: object = None
+    op_values: object = None
+    for index, task in enumerate(tasks):
+        if task._options is not options or task._task is not task_values or task._op is not op_values:
+            if index > begin:
+                yield tasks[begin:index]
+            begin, options, task_values, op_values = index, task._options, task._task, task._op
+    if begin < len(tasks):
+        yield tasks[begin:]
+
+
+def _add_run(found: Texts, run: Sequence[Task]) -> None:
+    """Append a run. Its loops run a million times: what is the same for all is worked out before."""
+    options = run[0]._options
+    version = options.version
+    names, where = version.node_args, f"a node argument of task template {version.name!r}"
+    nodes = [dict(zip(names, task._node, strict=True)) for task in run]
+    bodies = [canonical(node, where) for node in nodes]
+    found.command.extend(version.command.render_all(_shared_arguments(run[0]), nodes))
+    found.node_args.extend([body.decode() for body in bodies])
+    found.node_hash.extend(digests(version.key.encode(), bodies))
+    if options.name_pattern is not None:
+        patterned = options.name_pattern.render_all(_shared_arguments(run[0]), nodes)
+        found.name.extend([task._name or name for task, name in zip(run, clean_all(patterned), strict=True)])
+    else:
+        name_of = version.default_name
+        defaults = clean_all([name_of(*task._node) for task in run])
+        found.name.extend([task._name or name for task, name in zip(run, defaults, strict=True)])
+
+
+def _shared_arguments(task: Task) -> dict[str, Any]:
+    return {**task.task_args, **task.op_args}
+
+
+def _raise_first(run: Sequence[Task]) -> None:
+    """Find the task that failed, and say which one it is."""
+    for task in run:
+        try:
+            _add_run(Texts([], [], [], []), [task])
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise _unrenderable(task, error) from error
-        node_args.append(body.decode())
-        hashes.append(digest(key, body))
-    _check_texts(names, commands, tasks)
-    return Texts(names, commands, node_args, hashes)
-
-
-def _fixed(task: Task, version: TaskTemplateVersion) -> dict[str, Any]:
-    """The arguments that do not tell tasks apart, with their quoted forms."""
-    shared = zip(version.task_args, task._task, strict=True)
-    operational = zip(version.op_args, task._op, strict=True)
-    return version.command.fixed(dict([*shared, *operational]))
 
 
 def _unrenderable(task: Task, error: Exception) -> Exception:
@@ -176,15 +189,15 @@ def _encodable(text: str) -> bool:
 # --- identity -----------------------------------------------------------------------------------------------
 
 
-def task_hashes(tasks: Sequence[Task], node_hashes: Sequence[bytes]) -> list[bytes]:
-    """The hash of each task: its node with its task arguments."""
+def task_args_hashes(tasks: Sequence[Task]) -> list[bytes]:
+    """A hash of each task's task arguments; tasks that share them share the hash."""
     found: list[bytes] = []
     shared: object = None
     version: object = None
-    body = b""
-    for task, node in zip(tasks, node_hashes, strict=True):
+    value = b""
+    for task in tasks:
         if task._task is not shared or task._options.version is not version:
             shared, version = task._task, task._options.version
-            body = canonical(task.task_args, f"a task argument of task template {task._options.version.name!r}")
-        found.append(digest(node, body))
+            value = task_hash(b"", task.task_args)
+        found.append(value)
     return found

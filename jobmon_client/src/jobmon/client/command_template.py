@@ -6,9 +6,9 @@ text. Use `{x!q}` for a value that the shell must take as one word, whatever it 
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from string import Formatter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 _BEFORE_ACCESS = re.compile(r"[^.\[]*")
 
@@ -46,27 +46,29 @@ class CommandTemplate:
         self._format = "".join(parts)
         self._quoted = quoted
 
-    def fixed(self, values: Mapping[str, object]) -> dict[str, Any]:
-        """The values that are the same for many tasks, with their quoted forms: what `render_into` starts from."""
-        prepared = dict(values)
-        for key, pattern, arguments in self._quoted:
-            if arguments <= values.keys():
-                prepared[key] = shlex.quote(pattern.format_map(values))
-        return prepared
-
-    def quoted_over(self, names: frozenset[str]) -> list[_Quoted]:
-        """The quoted fields in which one of `names` has a part."""
-        return [quoted for quoted in self._quoted if quoted.arguments & names]
-
-    def render_into(self, values: dict[str, Any], varying: list[_Quoted]) -> str:
-        """The command. `values` has all arguments; the quoted forms of those that vary are put into it."""
-        for key, pattern, _ in varying:
-            values[key] = shlex.quote(pattern.format_map(values))
-        return self._format.format_map(values)
+    def render_all(self, shared: Mapping[str, object], varying: Sequence[Mapping[str, object]]) -> list[str]:
+        """The command for each of `varying`, which all have the same keys; `shared` has the other arguments."""
+        fixed = self._with_quoted(shared, self._quoted, shared.keys())
+        rest = [quoted for quoted in self._quoted if not quoted.arguments <= shared.keys()]
+        put = self._format.format_map
+        if rest:
+            return [put(self._with_quoted({**fixed, **one}, rest)) for one in varying]
+        return [put({**fixed, **one}) for one in varying]
 
     def render(self, values: Mapping[str, object]) -> str:
         """The command for these arguments."""
-        return self._format.format_map(self.fixed(values))
+        return self.render_all(values, [{}])[0]
+
+    @staticmethod
+    def _with_quoted(
+        values: Mapping[str, object], quoted: list[_Quoted], known: Set[str] | None = None
+    ) -> dict[str, object]:
+        """The values, and the quoted forms of those fields of which all arguments are known."""
+        prepared = dict(values)
+        for key, pattern, arguments in quoted:
+            if known is None or arguments <= known:
+                prepared[key] = shlex.quote(pattern.format_map(values))
+        return prepared
 
 
 def _parsed(text: str) -> Iterator[tuple[str, str | None, str | None, str | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import threading
@@ -79,10 +80,8 @@ class Connection:
         from jobmon.core import local_server
         from jobmon.core.exceptions import JobmonError
 
-        try:
+        with contextlib.suppress(JobmonError, OSError):  # the first call that needs it tries again, and raises
             local_server.ensure(data_dir(self.settings))
-        except (JobmonError, OSError):
-            pass  # the first call that needs the server tries again, and says what is wrong
 
 
 def say_waiting(url: str, waited_seconds: float, reason: str) -> None:

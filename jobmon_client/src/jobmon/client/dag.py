@@ -22,7 +22,7 @@ _SHOWN = 12
 
 
 class Gates:
-    """of_task[i]: the gate of task i; members[starts[g]:starts[g + 1]]: the tasks that gate g waits for, sorted."""
+    """of_task[i]: the gate of task i; members[starts[g]:starts[g + 1]]: the tasks it waits for, sorted."""
 
     def __init__(self, tasks: Sequence[Task], workflow: Workflow) -> None:
         """Raises NodeDependencyNotExistError for an upstream task outside the workflow."""

@@ -107,8 +107,8 @@ class Distributor:
         self._quick_deaths = self._quick_deaths + 1 if now - self._started < QUICK_SECONDS else 0
         if self._quick_deaths >= QUICK_DEATHS:
             raise DistributorNotAlive(
-                f"the distributor of run {self._run_id} ended {self._quick_deaths} times within {QUICK_SECONDS:.0f} s "
-                f"of its start (exit code {self._process.returncode}). {self._log_tail()}"
+                f"the distributor of run {self._run_id} ended {self._quick_deaths} times within "
+                f"{QUICK_SECONDS:.0f} s of its start (exit code {self._process.returncode}). {self._log_tail()}"
             )
         time.sleep(_FIRST_PAUSE_SECONDS * 2**self._quick_deaths if self._quick_deaths > 1 else 0)
         self._start()
@@ -116,8 +116,8 @@ class Distributor:
     def _give_up_if_never_alive(self) -> None:
         if not self._seen_alive:
             raise DistributorStartupTimeout(
-                f"the distributor of run {self._run_id} (pid {self._process.pid}) did not take over the run within "
-                f"{self._startup_timeout_seconds:.0f} s. {self._log_tail()}"
+                f"the distributor of run {self._run_id} (pid {self._process.pid}) did not take over the run "
+                f"within {self._startup_timeout_seconds:.0f} s. {self._log_tail()}"
             )
 
     def _log_tail(self) -> str:

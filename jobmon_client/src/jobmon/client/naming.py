@@ -9,6 +9,10 @@ LONGEST = 249  # with an attempt's suffix it still is a file name
 _CONTROL = "".join(map(chr, [*range(32), 127]))
 _ILLEGAL = re.compile(f"[{re.escape(SpecialChars.ILLEGAL_SPECIAL_CHARACTERS + _CONTROL)}]")
 
+_REPLACED = str.maketrans(
+    dict.fromkeys((SpecialChars.ILLEGAL_SPECIAL_CHARACTERS + _CONTROL).replace("\n", ""), "_")
+)
+
 
 def check_task_name(name: str) -> None:
     """Raises ValueError for a name that is empty, too long, begins with a digit or holds an illegal character."""
@@ -34,3 +38,12 @@ def clean(name: str) -> str:
     """A legal name: every illegal character replaced, a letter first, cut to its longest."""
     legal = _ILLEGAL.sub("_", name)[:LONGEST]
     return legal if legal and not legal[0].isdigit() else f"_{legal}"[:LONGEST]
+
+
+def clean_all(names: Sequence[str]) -> list[str]:
+    """Many names at once, joined by a character that is illegal in all of them."""
+    together = "\n".join(names)
+    if together.count("\n") != len(names) - 1 or max(map(len, names)) > LONGEST:
+        return [clean(name) for name in names]
+    legal = together.translate(_REPLACED).split("\n")
+    return [name if name and not name[0].isdigit() else clean(name) for name in legal]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jobmon.core.hashing import canonical, digest
+from jobmon.core.hashing import node_hash
 
 if TYPE_CHECKING:
     from jobmon.client.task_template_version import TaskTemplateVersion
@@ -24,5 +24,4 @@ class Node:
     @property
     def node_hash(self) -> bytes:
         """The node's identity (16 bytes)."""
-        version = self.task_template_version
-        return digest(version.key.encode(), canonical(self.node_args, f"a node argument of {version.name!r}"))
+        return node_hash(self.task_template_version.key, self.node_args)

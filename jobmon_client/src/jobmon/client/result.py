@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from jobmon.core import routes, wire
 from jobmon.core.constants import TaskStatus
-from jobmon.core.http import Server
 from jobmon.core.ids import TaskId, WorkflowId
+
+if TYPE_CHECKING:
+    from jobmon.core.http import Server
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,20 @@
 """Statistics of what the tasks of a template used."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist, fmean, median, stdev
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import msgspec
 
 from jobmon.core import routes, wire
 from jobmon.core.hashing import canonical
-from jobmon.core.http import Server
 from jobmon.core.ids import WorkflowId
+
+if TYPE_CHECKING:
+    from jobmon.core.http import Server
 
 
 class UsageStatistics(TypedDict):

@@ -11,12 +11,12 @@ from jobmon.client.progress import Progress
 from jobmon.client.resolved import Resolver
 from jobmon.core import routes, wire
 from jobmon.core.exceptions import CallableReturnedInvalidObject, InvalidRequest
-from jobmon.core.http import Server
 from jobmon.core.ids import TaskId, WorkflowRunId
 from jobmon.core.transitions import final
 
 if TYPE_CHECKING:
     from jobmon.client.workflow import Workflow
+    from jobmon.core.http import Server
 
 POLL_SECONDS = 5.0  # a dead distributor is seen after that long at the latest
 FIRST_POLL_SECONDS = 0.5  # ... and while it starts

@@ -45,12 +45,12 @@ def canonical(value: object, where: str = "value") -> bytes:
 def node_hash(template_version_key: bytes | str, node_args: Mapping[str, object]) -> bytes:
     """The identity (16 bytes) of a task within its workflow: its template version and its node arguments."""
     key = template_version_key.encode() if isinstance(template_version_key, str) else template_version_key
-    return digest(key, canonical(node_args, "node_args"))
+    return _digest(key, canonical(node_args, "node_args"))
 
 
 def task_hash(node_hash: bytes, task_args: Mapping[str, object]) -> bytes:
     """The hash (16 bytes) of a node together with its task arguments."""
-    return digest(node_hash, canonical(task_args, "task_args"))
+    return _digest(node_hash, canonical(task_args, "task_args"))
 
 
 def upstream_hash(hashes: Iterable[bytes]) -> bytes:
@@ -71,10 +71,15 @@ def template_key(
     return text_hash(canonical([name, command_template, *kinds], "task template").decode())
 
 
-def digest(key: bytes, body: bytes) -> bytes:
-    """`node_hash` and `task_hash` for those who hold the canonical form of the arguments already."""
+def digests(key: bytes, bodies: Iterable[bytes]) -> list[bytes]:
+    """Many at once, for those who hold the canonical forms: `digests(key, [canonical(args)])[0]` is `node_hash`."""
     # JSON holds no NUL byte: the last one parts key and body, whatever the key is made of.
-    return blake2b(b"%b\0%b" % (key, body), digest_size=HASH_BYTES).digest()
+    start = b"%b\0" % key
+    return [blake2b(start + body, digest_size=HASH_BYTES).digest() for body in bodies]
+
+
+def _digest(key: bytes, body: bytes) -> bytes:
+    return digests(key, (body,))[0]
 
 
 def _jsonable(value: object, where: str) -> object:

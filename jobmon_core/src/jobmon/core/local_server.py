@@ -5,6 +5,8 @@ The server itself is `python -m jobmon.server.embedded`; this module only finds 
 client and the distributor can do so without importing the server.
 """
 
+from __future__ import annotations
+
 import contextlib
 import fcntl
 import importlib.util
@@ -15,14 +17,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-import requests
 
 from jobmon.core.exceptions import ConfigError, Forbidden, ServerUnreachable
-from jobmon.core.http import Address
-from jobmon.core.routes import HEALTH
-from jobmon.core.wire import Health
+
+if TYPE_CHECKING:  # the HTTP library is imported when there is a server to ask: starting one must not wait for it
+    from jobmon.core.http import Address
+    from jobmon.core.wire import Health
 
 START_SECONDS = 30.0
 
@@ -56,6 +59,11 @@ def read_token(path: Path) -> str:
 
 def alive(note: ServerFile) -> Health | None:
     """The health of the server that the note names, or None when that one does not answer."""
+    import requests
+
+    from jobmon.core.routes import HEALTH
+    from jobmon.core.wire import Health
+
     try:
         reply = requests.get(note.url + HEALTH.url(), timeout=5, allow_redirects=False)
         health = msgspec.json.decode(reply.content, type=Health)
@@ -69,6 +77,8 @@ def find(data_dir: Path) -> Address | None:
     note = read_server_file(data_dir)
     if note is None or alive(note) is None:
         return None
+    from jobmon.core.http import Address
+
     return Address(note.url, read_token(data_dir / "token"))
 
 

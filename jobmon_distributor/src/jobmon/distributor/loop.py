@@ -24,6 +24,7 @@ from typing import NamedTuple, Protocol
 
 from jobmon.core import __version__, transitions
 from jobmon.core.cluster import Cluster
+from jobmon.core.constants import WorkflowRunStatus
 from jobmon.core.exceptions import (
     InvalidResponse,
     JobmonError,
@@ -54,6 +55,7 @@ LAST_WORDS_SECONDS = 5.0
 SERVER_PAUSE = Pause(0.5, 30)
 
 OVER = frozenset(transitions.final("workflow_run"))
+ENDED_BY_ITSELF = (WorkflowRunStatus.DONE, WorkflowRunStatus.ERROR, WorkflowRunStatus.STOPPED)
 OTHERS_TURN = (LeaseLost, ResumeSet, RunInProgress, WorkflowRunStateError, Superseded)
 PASSING = (ServerUnreachable, ServerError, ServerBusy, StorageFull, InvalidResponse)
 
@@ -248,7 +250,7 @@ class Loop:
                 complete=not answer.more,
             )
         if answer.status in OVER:
-            finished = answer.active == 0 and not self._in_hand()
+            finished = answer.status in ENDED_BY_ITSELF and answer.active == 0 and not self._in_hand()
             self._end(Ending(f"is over with status {answer.status}", finished=finished))
         self._changed.notify_all()
         return new

@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _import_ahead(options.cluster_name)
         run_id = _run_id_from_stdin() if options.stdin else WorkflowRunId(options.workflow_run_id)
         return 0 if run_id is None else drive(settings, run_id)
-    except (JobmonError, msgspec.MsgspecError) as error:
+    except (JobmonError, msgspec.MsgspecError, OSError) as error:
         print(f"jobmon_distributor: {error}", file=sys.stderr)
         return 1
 

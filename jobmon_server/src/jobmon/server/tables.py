@@ -33,7 +33,7 @@ metadata = MetaData()
 
 _MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 Id = BigInteger().with_variant(Integer, "sqlite")
-LongText = Text(2**24 - 1)
+LongText = Text().with_variant(Text(2**24 - 1), "mysql", "mariadb")
 Name = String(255)
 Hash = String(64)
 

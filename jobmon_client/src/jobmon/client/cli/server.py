@@ -1,6 +1,7 @@
 """`jobmon server status|start|stop|logs`: the state server of your own."""
 
 import codecs
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,8 +68,9 @@ def logs(lines: int, follow: bool) -> None:
     tail, end = last_lines(file, lines)
     click.echo(tail, nl=False)
     if follow:
-        for text in _coming(file, end):
-            click.echo(text, nl=False)
+        with contextlib.suppress(KeyboardInterrupt):
+            for text in _coming(file, end):
+                click.echo(text, nl=False)
 
 
 def _own() -> Settings:

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     import resource
 
 LONGEST_ARGUMENT_BYTES = 131_071  # of one argument without its NUL: MAX_ARG_STRLEN of Linux
-DEFAULT_SIGNALS = (
-    signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD,
-)  # fmt: skip
+_FIXED = (signal.SIGKILL, signal.SIGSTOP, signal.SIGRTMIN, signal.SIGRTMAX)
+DEFAULT_SIGNALS = tuple(number for number in signal.Signals if number not in _FIXED)
 _NUL = "the command contains a NUL character, which no program can be given"
 _TOO_LARGE = "the command and its environment are too large for this machine; unset some variables"
 _OUTPUT = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND

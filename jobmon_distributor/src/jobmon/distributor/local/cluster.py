@@ -28,6 +28,7 @@ class LocalCluster:
         """Starts an executor unless one is alive; does not wait for it."""
         self._executor = ExecutorConnection(connection, kind)
         self._given: dict[BatchId, tuple[str, Batch]] = {}  # to which executor
+        self._identity = ""
 
     def limits(self) -> Limits:
         """There is no limit but that of a batch."""
@@ -69,10 +70,11 @@ class LocalCluster:
         return [_cancelled(id) for id in [*seen.gone, *lost]]
 
     def events(self) -> Sequence[Observed]:
-        """If the executor died: starts another one, and tells what was lost if that one knows nothing of it."""
-        if not self._executor.died():
+        """Start another executor if it died, and tell what was lost if that one knows nothing of it."""
+        if not self._executor.tend() or self._executor.identity == self._identity:
             return []
-        now = self._executor.welcome().executor_id
+        now = self._executor.identity
+        self._identity = now
         lost = [batch for executor_id, batch in self._given.values() if executor_id != now]
         for batch in lost:
             del self._given[batch.batch_id]

@@ -1,7 +1,7 @@
 """The plugin's way to its executor: connects to the living one or starts one, and asks."""
 
-import contextlib
 import os
+import select
 import socket
 import time
 from typing import TypeVar
@@ -35,9 +35,11 @@ class Process:
     def poll(self) -> int | None:
         """Its exit code, when it has ended."""
         if self._code is None:
-            with contextlib.suppress(ChildProcessError):
+            try:
                 pid, status = os.waitpid(self._pid, os.WNOHANG)
-                self._code = os.waitstatus_to_exitcode(status) if pid else None
+            except ChildProcessError:  # collected by somebody else
+                pid, status = self._pid, 0
+            self._code = os.waitstatus_to_exitcode(status) if pid else None
         return self._code
 
 
@@ -50,10 +52,10 @@ class ExecutorConnection:
         self._kind = kind
         self._socket: socket.socket | None = None
         self._process: Process | None = None
+        self._welcome: Welcome | None = None
         self._log = settings.state_dir / LOG
         settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not self._try_connect():
-            self._spawn()
+        self.tend()
 
     def ask(self, request: Message, expected: type[Got]) -> tuple[Got, Welcome]:
         """Ask once more when the executor died meanwhile: whatever is asked may be repeated.
@@ -70,42 +72,53 @@ class ExecutorConnection:
         raise ClusterError(f"the local executor keeps ending: {reason}. Its log: {self._log}")
 
     def welcome(self) -> Welcome:
-        """Who is at the other end; waits until somebody is."""
+        """Who is at the other end; waits until somebody is. Raises ClusterError when nobody comes."""
         deadline = time.monotonic() + START_SECONDS
-        while self._socket is None:
-            if self._try_connect():
-                break
-            code = 0 if self._process is None else self._process.poll()
-            if time.monotonic() > deadline or code:
-                raise ClusterError(
-                    f"the local executor did not start; its log {self._log} ends with:\n{self._tail()}"
-                )
-            if code is not None:
-                self._spawn()
+        while not self.tend():
+            if time.monotonic() > deadline:
+                raise self._did_not_start()
             time.sleep(0.005)
+        assert self._welcome is not None
         return self._welcome
 
-    def died(self) -> bool:
-        """Whether the executor at the other end is gone; never waits."""
+    def tend(self) -> bool:
+        """One step towards a living executor, without waiting; whether one is there.
+
+        Raises ClusterError when the one that was started failed.
+        """
+        if self._is_gone():
+            self.drop()
+        if self._socket is not None or self._try_connect():
+            return True
+        code = 0 if self._process is None else self._process.poll()
+        if code is None:
+            return False
+        self._process = None
+        if code > 0:
+            raise self._did_not_start()
+        self._spawn()
+        return False
+
+    def _is_gone(self) -> bool:
         if self._socket is None:
             return False
+        readable = select.poll()
+        readable.register(self._socket, select.POLLIN)
         try:
-            gone = self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-        except BlockingIOError:
-            return False
+            return bool(readable.poll(0)) and self._socket.recv(1, socket.MSG_PEEK) == b""
         except OSError:
-            gone = True
-        if gone:
-            self.drop()
-        return gone
+            return True
+
+    @property
+    def identity(self) -> str:
+        """Of the executor that was spoken to last; "" when there was none yet."""
+        return self._welcome.executor_id if self._welcome else ""
 
     def drop(self) -> None:
         """Let go of the socket."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-        if self._process is not None:
-            self._process.poll()
 
     def _ask(self, request: Message, expected: type[Got]) -> Got:
         assert self._socket is not None
@@ -149,5 +162,6 @@ class ExecutorConnection:
         argv = [self._settings.python, *module, msgspec.json.encode(config).decode()]
         self._process = Process(argv, str(self._log))
 
-    def _tail(self) -> str:
-        return "\n".join(self._log.read_text(errors="backslashreplace").splitlines()[-10:])
+    def _did_not_start(self) -> ClusterError:
+        tail = "\n".join(self._log.read_text(errors="backslashreplace").splitlines()[-10:])
+        return ClusterError(f"the local executor did not start; its log {self._log} ends with:\n{tail}")

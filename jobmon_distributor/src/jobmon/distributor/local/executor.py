@@ -305,6 +305,7 @@ class Executor:
         """Leave nothing behind, but what a new executor must know."""
         empty = self._work.empty()
         self._desk.close()
+        (self._state_dir / channel.SOCKET).unlink(missing_ok=True)
         self._reporter.close()
         orphans.sweep(orphans.mark(self._state_dir), set())
         for cgroup in self._cgroups_to_remove:

@@ -148,6 +148,12 @@ def halves(request: WorkRequest) -> list[WorkRequest]:
     outcomes, claims = request.outcomes, request.claims
     if outcomes and claims:
         parts: list[tuple[list[Outcome], list[Claim]]] = [(outcomes, []), ([], claims)]
+    elif len(claims) == 1 and claims[0].count > 1:
+        whole, first = claims[0], claims[0].count // 2
+        parts = [
+            ([], [Claim(batch_id=whole.batch_id, start=whole.start, count=first)]),
+            ([], [Claim(batch_id=whole.batch_id, start=whole.start + first, count=whole.count - first)]),
+        ]
     elif len(outcomes) + len(claims) > 1:
         parts = [
             (outcomes[: len(outcomes) // 2], claims[: len(claims) // 2]),

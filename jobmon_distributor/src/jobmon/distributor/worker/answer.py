@@ -118,7 +118,8 @@ def _chunks(stream: Stream, largest_bytes: int) -> bytes:
     body = bytearray()
     while size := _size(stream.line().partition(";")[0].strip(), 16, largest_bytes - len(body)):
         body += stream.take(size)
-        stream.line()
+        if stream.line():
+            raise Unanswered("a chunk that is longer than it says")
     while stream.line():  # trailers
         pass
     return bytes(body)

@@ -178,9 +178,8 @@ def _not_started(error: OSError | ValueError) -> Verdict:
         return Verdict("F", "fatal", f"can never be started ({error})")
     if error.errno == errno.E2BIG:
         return Verdict("E", "user", "could not be started: the environment is too large")
-    return Verdict(
-        "X", "infrastructure", f"could not be started ({error.strerror}: {os.fsdecode(error.filename)})"
-    )
+    reason = f"{error.strerror}: {os.fsdecode(error.filename or '')}"
+    return Verdict("X", "infrastructure", f"could not be started ({reason})")
 
 
 def _tail(path: str, most_bytes: int) -> str:

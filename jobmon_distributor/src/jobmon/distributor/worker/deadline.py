@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 
 TYPE_CHECKING = False
@@ -31,7 +30,10 @@ def within(seconds: float, work: Callable[[], Got]) -> Got:
             errors.append(error)
 
     thread = threading.Thread(target=carry_out, daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:  # the job's limit of processes
+        raise OSError(f"no thread for it: {error}") from error
     thread.join(seconds)
     if errors:
         raise errors[0]
@@ -54,8 +56,12 @@ class Remembered:
         """The present address, or the last one known. No second thread is sent after one that hangs."""
         if not self._hangs.is_set():
             self._hangs.set()
-            with contextlib.suppress(Overdue):
+            try:
                 within(self._seconds, self._refresh)
+            except Overdue:
+                pass
+            except OSError:
+                self._hangs.clear()
         return self._address
 
     def _refresh(self) -> bool:

@@ -49,6 +49,8 @@ class Heartbeat:
                 if refused.status == 410:
                     return self._inbox.put(SUPERSEDED)
                 continue  # a token or a version that somebody is mending: no reason to kill anything
+            except Exception:  # noqa: BLE001  # one sign of life too few is better than none from now on
+                continue
             finally:
                 self._link.close()  # thousands of workers must not hold a connection each
             if stop:

@@ -22,13 +22,15 @@ class Inbox:
     """A pipe that Python's signal handling writes to, and other threads too."""
 
     def __init__(self) -> None:
-        """From now on signals are no longer acted on by default but noted here. Main thread only."""
+        """From now on signals that were not ignored are noted here instead of acted on. Main thread only."""
         self._out, self._in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._ready = select.poll()
         self._ready.register(self._out, select.POLLIN)
         signal.set_wakeup_fd(self._in, warn_on_full_buffer=False)
-        for number in (*ENDING, *TIME_IS_UP, *PASSED_ON, signal.SIGCHLD):
-            signal.signal(number, _noted)
+        signal.signal(signal.SIGCHLD, _noted)
+        for number in (*ENDING, *TIME_IS_UP, *PASSED_ON):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                signal.signal(number, _noted)
 
     def put(self, event: int) -> None:
         """Add an event, from any thread."""

@@ -82,8 +82,7 @@ def claim(link: Link, runner: Runner, batch_id: int, index: int, budget_seconds:
 def _decision(answer: dict[str, Any], batch_id: int, index: int) -> Grant | Denial:
     for columns in answer.get("grants", ()):
         if columns["batch_id"] == batch_id and index in columns["index"]:
-            beat = float(answer.get("heartbeat_seconds", HEARTBEAT_SECONDS))
-            return Grant(columns, columns["index"].index(index), beat)
+            return Grant(columns, columns["index"].index(index), _pause_seconds(answer))
     for denial in answer.get("denials", ()):
         if (denial["batch_id"], denial["index"]) == (batch_id, index):
             wait_seconds = float(denial.get("retry_after_seconds") or DEFAULT_WAIT_SECONDS)
@@ -94,7 +93,11 @@ def _decision(answer: dict[str, Any], batch_id: int, index: int) -> Grant | Deni
 def beat(link: Link, runner: Runner, instance_id: int, stop: Stop) -> tuple[bool, float]:
     """Say that the attempt is alive, however long that takes; (must it stop, seconds to the next one)."""
     answer = link.call(PATH, runner.request(alive=[instance_id]), None, stop)
-    return instance_id in answer.get("stop", ()), float(answer.get("heartbeat_seconds", HEARTBEAT_SECONDS))
+    return instance_id in (answer.get("stop") or ()), _pause_seconds(answer)
+
+
+def _pause_seconds(answer: dict[str, Any]) -> float:
+    return float(answer.get("heartbeat_seconds") or HEARTBEAT_SECONDS)
 
 
 def report(link: Link, request: dict[str, Any], budget_seconds: float, stop: Stop) -> None:

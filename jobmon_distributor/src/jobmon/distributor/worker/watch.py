@@ -62,7 +62,8 @@ class Watch:
         if event == inbox.SUPERSEDED:  # another copy may be running: no time for manners
             self._end(verdict.SUPERSEDED, signal.SIGKILL)
         elif event == inbox.STOP:
-            self._end(verdict.STOPPED, signal.SIGTERM)
+            if not self.cause:  # every sign of life is answered with it until the attempt is over
+                self._end(verdict.STOPPED, signal.SIGTERM)
         elif event in inbox.TIME_IS_UP:
             self._end(verdict.TIME_LIMIT, signal.SIGTERM)
         elif event in inbox.ENDING:

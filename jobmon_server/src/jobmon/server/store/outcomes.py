@@ -100,6 +100,11 @@ def _judged(end: End, old: str) -> End:
     return end
 
 
+def _cause(end: End) -> str:
+    """Every failure has a cause to show, whoever forgot to give one."""
+    return end.message.replace("\0", "") or f"attempt ended as {end.status} ({_class(end)}), nothing more is known"
+
+
 def _class(end: End) -> str:
     return end.failure_class or _CLASSES.get(end.status, FailureClass.INFRASTRUCTURE)
 
@@ -143,8 +148,8 @@ def _keep_errors(connection: Connection, fresh: Sequence[tuple[End, AnyRow]], at
         tables.error_log,
         ("workflow_id", "task_id", "task_instance_id", "error_at", "description"),
         [
-            (row.workflow_id, row.task_id, row.id, at, end.message.replace("\0", ""))
+            (row.workflow_id, row.task_id, row.id, at, _cause(end))
             for end, row in fresh
-            if end.message
+            if end.status != "D" or end.message
         ],
     )

@@ -1,0 +1,43 @@
+"""The worker's command line."""
+
+import os
+
+import pytest
+
+from jobmon.distributor.worker.arguments import Arguments, BadArgument, BadEnvironment
+
+USUAL = ["--batch-id", "7", "--url=http://h", "--token-file", "t", "--spool-dir=/s"]
+
+
+def test_both_forms_of_an_option_are_read() -> None:
+    arguments = Arguments([*USUAL, "--index", "0", "--start-wait=1.5"], {})
+
+    assert (arguments.batch_id, arguments.index, arguments.start_wait_seconds) == (7, 0, 1.5)
+    assert arguments.token_file == f"{os.getcwd()}/t"
+    assert arguments.node == os.uname().nodename
+
+
+def test_the_index_may_come_from_the_environment() -> None:
+    words = [*USUAL, "--index-env=SGE_TASK_ID", "--index-offset=-1"]
+
+    assert Arguments(words, {"SGE_TASK_ID": "12"}).index == 11
+    with pytest.raises(BadEnvironment, match="'undefined'"):
+        Arguments(words, {"SGE_TASK_ID": "undefined"})
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ([], "--batch-id is missing"),
+        (USUAL, "--index-env is missing"),
+        ([*USUAL, "--index=1", "--colour=blue"], "unknown argument '--colour=blue'"),
+        ([*USUAL, "--index=1", "blue"], "unknown argument 'blue'"),
+        ([*USUAL, "--index"], "--index-env is missing"),
+        ([*USUAL, "--index=1", "--start-wait=long"], "--start-wait is 'long'"),
+        ([*USUAL, "--index=1", "--server-file=/f"], "either --url or --server-file"),
+        ([*USUAL, "--index=1", "--url="], "either --url or --server-file"),
+    ],
+)
+def test_a_bad_command_line_says_what_is_wrong(words: list[str], reason: str) -> None:
+    with pytest.raises(BadArgument, match=reason):
+        Arguments(words, {})

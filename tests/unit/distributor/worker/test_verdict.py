@@ -1,0 +1,36 @@
+"""What the end of a command means."""
+
+import pytest
+
+from jobmon.distributor.worker import verdict
+from jobmon.distributor.worker.verdict import judge, shell_code
+
+OUT_OF_MEMORY = "ran out of memory: the kernel killed a process of the job"
+TERMINATED = "killed by signal 15, SIGTERM"
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "cause", "out_of_memory", "letter", "failure_class", "sentence"),
+    [
+        (0, "", False, "D", "", "is done"),
+        (0, "", True, "D", "", "is done"),
+        (1, "", False, "E", "user", "failed with exit code 1"),
+        (-9, "", False, "E", "user", "was killed by signal 9, SIGKILL"),
+        (-40, "", False, "E", "user", "was killed by signal 40"),
+        (137, "", True, "Z", "resource", f"{OUT_OF_MEMORY} (exit code 137)"),
+        (-24, "", False, "Z", "resource", "used up its CPU time limit (killed by signal 24, SIGXCPU)"),
+        (0, verdict.TIME_LIMIT, False, "Z", "resource", "was ended at its time limit (exit code 0)"),
+        (-15, verdict.STOPPED, True, "F", "killed", f"was ended {verdict.STOPPED} ({TERMINATED})"),
+        (3, verdict.CANCELLED, False, "F", "killed", f"was ended {verdict.CANCELLED} (exit code 3)"),
+    ],
+)  # fmt: skip
+def test_the_end_of_a_command_has_one_meaning(
+    exit_code: int, cause: str, out_of_memory: bool, letter: str, failure_class: str, sentence: str
+) -> None:
+    judged = judge(exit_code, cause, out_of_memory)
+
+    assert (judged.status, judged.failure_class, judged.sentence) == (letter, failure_class, sentence)
+
+
+def test_a_signal_is_told_as_a_shell_tells_it() -> None:
+    assert [shell_code(0), shell_code(3), shell_code(-9)] == [0, 3, 137]
