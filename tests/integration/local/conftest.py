@@ -60,6 +60,11 @@ def executor_pid(cluster: LocalCluster) -> int:
     return cluster._executor.welcome().pid
 
 
+def replaced(cluster: LocalCluster, old: int) -> bool:
+    """Whether the plugin, tended as the distributor does, has another executor by now."""
+    return not cluster.events() and cluster._executor.tend() and executor_pid(cluster) != old
+
+
 def gone(pid: int) -> bool:
     """Whether there is no such process, or but its remains."""
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.local.conftest import Connect, executor_pid, gone
+from integration.local.conftest import Connect, executor_pid, gone, replaced
 from integration.local.peer import Peer, wait_for
 from jobmon.distributor.local import journal
 
@@ -71,8 +71,9 @@ def test_a_killed_executor_is_replaced_and_nothing_runs_twice(
     job_id = cluster.submit(batch)
     wait_for(lambda: lines(tmp_path / "log") >= 6, "some of them")
 
-    os.kill(executor_pid(cluster), signal.SIGKILL)
-    wait_for(lambda: cluster.events() or cluster._executor.tend(), "another executor")
+    old = executor_pid(cluster)
+    os.kill(old, signal.SIGKILL)
+    wait_for(lambda: replaced(cluster, old), "another executor")
     outcomes = peer.outcomes(batch)
 
     lost = [outcome for outcome in outcomes if outcome.status == "X"]
@@ -138,9 +139,7 @@ def test_a_new_executor_first_ends_what_the_old_one_left(
     pid, old = int((tmp_path / "pid").read_text()), executor_pid(cluster)
 
     os.kill(old, signal.SIGKILL)
-    wait_for(lambda: gone(old), "its end")
-    assert not gone(pid)
-    cluster._executor.welcome()
+    wait_for(lambda: replaced(cluster, old), "another executor")
 
     assert gone(pid)
 

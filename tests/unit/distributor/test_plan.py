@@ -282,7 +282,9 @@ def test_a_batch_that_is_wanted_gone_before_it_was_handed_over_never_is(desk):
     assert desk.next() == Drop(TWO)
     desk.plan.dropped(TWO)
 
-    assert desk.reports == [Observed(instance_id=i, state=JobState.GONE) for i in (2000, 2001, 2002)]
+    assert [(type(report), report.batch_id, report.failure_class) for report in desk.reports] == [
+        (Refused, TWO.batch_id, "killed")
+    ]
     assert desk.plan.in_hand == []
     desk.told([TWO])
     assert desk.next() is None

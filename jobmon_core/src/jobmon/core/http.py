@@ -59,6 +59,7 @@ class Server:
         """Nothing is opened before the first call."""
         self._locate = locate
         self._address: Address | None = None
+        self._last_url = ""
         self._timeout = request_timeout_seconds
         self.retry_seconds = retry_seconds
         self._on_wait = on_wait
@@ -85,7 +86,7 @@ class Server:
 
         def told(state: tenacity.RetryCallState) -> None:
             if self._on_wait and state.outcome:
-                self._on_wait(self.address.url, time.monotonic() - began, str(state.outcome.exception()))
+                self._on_wait(self._last_url, time.monotonic() - began, str(state.outcome.exception()))
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Unanswered),
@@ -101,8 +102,8 @@ class Server:
         except Unanswered as unanswered:
             waited = time.monotonic() - began
             raise ServerUnreachable(
-                f"{unanswered}. Tried for {waited:.0f} s. Nothing is lost: repeat the command when the server "
-                "is back (jobmon server status)."
+                f"{unanswered}. Tried for {waited:.0f} s. Nothing is lost: repeat the command when the "
+                "server is back (jobmon server status)."
             ) from unanswered
 
     def _once(
@@ -114,6 +115,7 @@ class Server:
         extra_seconds: float,
     ) -> Got:
         url, token = self.address
+        self._last_url = url
         self.requests_sent += 1
         try:
             reply = self._session.request(

@@ -149,10 +149,8 @@ def stop(data_dir: Path, seconds: float = 30) -> bool:
 
 
 def _exists(pid: int) -> bool:
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)  # when it is our own child, else there is nothing to collect
-    except ChildProcessError:
-        pass
     return Path(f"/proc/{pid}").exists()
 
 

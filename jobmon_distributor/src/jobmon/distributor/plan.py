@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from jobmon.core.cluster import JobState, Look, instances
+from jobmon.core.cluster import Look, instances
 from jobmon.core.constants import FailureClass
-from jobmon.core.ids import BatchId, TaskInstanceId
+from jobmon.core.ids import BatchId
 from jobmon.core.wire import Batch, Job, Launched, Observed, Refused
 from jobmon.distributor.actions import Action, Cancel, Drop, Listen, LookUp, Observe, Report, Submit
 from jobmon.distributor.patience import Pauses, Turn, Wanted
@@ -45,7 +45,7 @@ class Plan:
         self._pauses = pauses or Pauses()
         self._waiting: dict[BatchId, Batch] = {}
         self._unseen: dict[BatchId, Unseen] = {}
-        self._settled: dict[BatchId, Launched | Refused | None] = {}
+        self._settled: dict[BatchId, Launched | Refused] = {}
         self._cancels = Wanted(self._pauses.cancel)
         self._suspects = Wanted(self._pauses.observe)
         self._submit = Turn(-math.inf)
@@ -86,8 +86,7 @@ class Plan:
         if batch.batch_id in self._waiting or batch.batch_id in self._unseen:
             return False
         if batch.batch_id in self._settled:
-            if report := self._settled[batch.batch_id]:
-                self._report(report)
+            self._report(self._settled[batch.batch_id])
             return False
         if batch.look_first:
             self._unseen[batch.batch_id] = Unseen(now, batch=batch)
@@ -173,9 +172,9 @@ class Plan:
 
     def dropped(self, batch: Batch) -> None:
         """The batch was wanted gone before it was handed over."""
-        self._settle(batch, None)
-        for instance_id in instances(batch):
-            self._report(Observed(instance_id=TaskInstanceId(instance_id), state=JobState.GONE))
+        why = "wanted gone before it was submitted"
+        refusal = Refused(batch_id=batch.batch_id, failure_class=FailureClass.KILLED, message=why)
+        self._settle(batch, refusal)
 
     def looked_up(
         self, batches: Sequence[Batch], looks: Mapping[BatchId, Look], now: float, trouble: str = ""
@@ -212,11 +211,10 @@ class Plan:
         for observed in seen:
             self._report(observed)
 
-    def _settle(self, batch: Batch, report: Launched | Refused | None) -> None:
+    def _settle(self, batch: Batch, report: Launched | Refused) -> None:
         del self._unseen[batch.batch_id]
         self._settled[batch.batch_id] = report
-        if report:
-            self._report(report)
+        self._report(report)
         if len(self._settled) > SETTLED_KEPT:
             del self._settled[next(iter(self._settled))]
         if not self._waiting and not self._unseen:

@@ -333,6 +333,7 @@ def log(text: str) -> None:
 
 def main() -> None:
     """Run as `python -m jobmon.distributor.local.executor CONFIG`, by the plugin."""
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # a pipe of the user's terminal must not stay open for us
     config = msgspec.json.decode(sys.argv[1], type=Config)
     state_dir = Path(config.state_dir)
     if not identity.lock(state_dir):

@@ -127,7 +127,7 @@ def to_submit(connection: Connection, run: AnyRow, in_hand: Sequence[int]) -> li
 
 
 def jobs(connection: Connection, workflow_id: int, status: str, limit: int = 5000) -> list[Job]:
-    """Attempts in `status` (K wanted gone, T suspected) whose batch the cluster has."""
+    """Attempts in `status` (K wanted gone, T suspected); those of a batch that is not launched have no job id."""
     query = (
         sa.select(
             task_instance.c.id,
@@ -142,7 +142,7 @@ def jobs(connection: Connection, workflow_id: int, status: str, limit: int = 500
         .where(
             task_instance.c.workflow_id == workflow_id,
             task_instance.c.status == status,
-            batch.c.status == "O",
+            batch.c.status != "W",
         )
         .order_by(task_instance.c.id)
         .limit(limit)
