@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from jobmon.core.transitions import TABLE, final
@@ -49,8 +48,8 @@ def check_witness(connection: Connection, lines: Iterable[str]) -> None:
     starts = Counter(attempt for attempt, word in told if word == "start")
     twice = [attempt for attempt, count in starts.items() if count > 1]
     assert not twice, f"I2: the commands of attempts {twice} were started more than once"
-    instances = dict(connection.execute(sa.text("SELECT id, task_id FROM task_instance")).tuples().all())
-    statuses = dict(connection.execute(sa.text("SELECT id, status FROM task_instance")).tuples().all())
+    instances = dict(_rows(connection, "SELECT id, task_id FROM task_instance"))
+    statuses = dict(_rows(connection, "SELECT id, status FROM task_instance"))
     strange = starts.keys() - instances.keys()
     assert not strange, f"I2: attempts {strange} were started and are not in the database"
     newest: dict[int, int] = {}
@@ -68,12 +67,12 @@ def check_witness(connection: Connection, lines: Iterable[str]) -> None:
 def none_is_lost(connection: Connection, lines: Iterable[str]) -> None:
     """I10 of a finished workflow in which nothing was killed: whatever ended well is done in the database."""
     ended = {int(line.replace(",", " ").split()[0]) for line in lines if line.split()[-1].endswith("end")}
-    done = set(connection.execute(sa.text("SELECT id FROM task_instance WHERE status = 'D'")).scalars())
+    done = {id for (id,) in _rows(connection, "SELECT id FROM task_instance WHERE status = 'D'")}
     assert ended == done, f"I10: attempts {ended ^ done} ended well, or are done, but not both"
 
 
 def _rows(connection: Connection, text: str) -> Sequence[Any]:
-    return connection.execute(sa.text(text)).all()
+    return connection.exec_driver_sql(text).all()
 
 
 def _none(connection: Connection, promise: str, text: str) -> None:
@@ -267,8 +266,8 @@ def _order(connection: Connection, audit: Sequence[Any]) -> None:
 
 def _limits(connection: Connection, audit: Sequence[Any], limits: Mapping[str, int]) -> None:
     """I6: at no point of the audit more tasks were active than the highest limit allows."""
-    arrays = dict(connection.execute(sa.text("SELECT id, name FROM array")).tuples().all())
-    array_of = dict(connection.execute(sa.text("SELECT id, array_id FROM task")).tuples().all())
+    arrays = dict(_rows(connection, "SELECT id, name FROM array"))
+    array_of = dict(_rows(connection, "SELECT id, array_id FROM task"))
     active: Counter[tuple[int, str]] = Counter()
     for kind, id, workflow_id, old, new, _ in audit:
         if kind != "T" or (old in "IOR") == (new in "IOR"):

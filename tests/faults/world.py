@@ -15,7 +15,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from jobmon.core import wire
-from jobmon.core.exceptions import JobmonError, LeaseLost
+from jobmon.core.exceptions import (
+    LeaseLost,
+    WorkflowAlreadyComplete,
+    WorkflowAlreadyExists,
+    WorkflowRunStateError,
+)
 from jobmon.core.resources import Resources
 from jobmon.server import reaper, tables
 from jobmon.server.db import Database
@@ -87,6 +92,7 @@ class World:
         self.at = 1_000_000.0
         self.nodes = nodes
         self.arrays = [f"array{i}" for i in range(len(limits))]
+        self.unchecked = True  # something was written since a test looked
         self.sent: list[Callable[[], Any]] = []  # every message, to be delivered once more
         self.runs: list[int] = []
         self.distributors: list[Distributor] = []
@@ -102,10 +108,11 @@ class World:
 
     def write(self, unit: Callable[[Connection, float], Any]) -> Any:
         """One transaction at the present time."""
+        self.unchecked = True
         return self.database.write(lambda connection: unit(connection, self.at))
 
     def send(self, unit: Callable[[Connection, float], Any]) -> Any:
-        """Deliver a message and remember it. A refusal is an answer: None."""
+        """Deliver a message and remember it. What a client may be told at any time is an answer: None."""
         deliver = lambda: self._delivered(unit)  # noqa: E731
         self.sent.append(deliver)
         return deliver()
@@ -113,9 +120,7 @@ class World:
     def _delivered(self, unit: Callable[[Connection, float], Any]) -> Any:
         try:
             return self.write(unit)
-        except LeaseLost:
-            raise
-        except JobmonError:
+        except (WorkflowAlreadyExists, WorkflowAlreadyComplete, WorkflowRunStateError):
             return None
 
     def replay(self, number: int) -> None:
@@ -415,11 +420,12 @@ class World:
             self.advance(one)
             if one.status not in "BIOR":
                 return
-            self._cooperate(one)
+            self.cooperate(one)
             self.pass_time(60)
         raise AssertionError(f"the run is still in {one.status} after {rounds} rounds")
 
-    def _cooperate(self, one: Distributor) -> None:
+    def cooperate(self, one: Distributor, finish: bool = True) -> None:
+        """One round in which everybody does what he should; with `finish`, running commands succeed."""
         for batch in list(one.hand.values()):
             self.submit(one, batch)
         for job in one.cancel:
@@ -433,7 +439,7 @@ class World:
                 self.claim(runner)
             if runner.state == "running":
                 self.heartbeat(runner)
-            if runner.state == "running":
+            if runner.state == "running" and finish:
                 self.finish(runner, "D")
             if runner.state == "ended":
                 self.report(runner)

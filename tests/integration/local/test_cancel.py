@@ -138,12 +138,7 @@ MEMORY_HOG = 'python3 -c "b = bytearray(400_000_000); import time; time.sleep(30
 
 
 @pytest.mark.promise("F32")
-@pytest.mark.parametrize("way", ["cgroup or sampling", "sampling"])
-def test_the_memory_limit_ends_a_command(
-    peer: Peer, connect: Connect, monkeypatch: pytest.MonkeyPatch, way: str
-) -> None:
-    if way == "sampling":
-        monkeypatch.setenv("JOBMON_TEST_NO_CGROUP", "1")
+def test_the_memory_limit_ends_a_command(peer: Peer, connect: Connect) -> None:
     batch = peer.batch([MEMORY_HOG, "python3 -c 'bytearray(20_000_000)'"], Resources(memory_bytes=100 * 2**20))
 
     connect().submit(batch)

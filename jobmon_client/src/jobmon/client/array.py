@@ -209,7 +209,7 @@ def _make(
     upstreams: tuple[Task, ...],
     attributes: dict[str, str | None] | None,
 ) -> list[Task]:
-    made = []
+    made: list[Task] = []
     new, append = Task.__new__, made.append
     for values in combinations:
         task = new(Task)

@@ -9,9 +9,7 @@ LONGEST = 249  # with an attempt's suffix it still is a file name
 _CONTROL = "".join(map(chr, [*range(32), 127]))
 _ILLEGAL = re.compile(f"[{re.escape(SpecialChars.ILLEGAL_SPECIAL_CHARACTERS + _CONTROL)}]")
 
-_REPLACED = str.maketrans(
-    dict.fromkeys((SpecialChars.ILLEGAL_SPECIAL_CHARACTERS + _CONTROL).replace("\n", ""), "_")
-)
+_REPLACED = str.maketrans(dict.fromkeys(SpecialChars.ILLEGAL_SPECIAL_CHARACTERS + _CONTROL, "_") | {"\n": "\n"})
 
 
 def check_task_name(name: str) -> None:

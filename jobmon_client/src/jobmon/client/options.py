@@ -73,7 +73,8 @@ def checked_scales(scales: Mapping[str, Any]) -> Settings:
     for key, scale in checked_settings(scales, "resource_scales").items():
         if isinstance(scale, bool) or not (isinstance(scale, Real | Iterator | list | tuple) or callable(scale)):
             raise ValueError(
-                f"resource_scales[{key!r}] is {scale!r}; it must be a number (0.5 adds a half), a callable or an iterator"
+                f"resource_scales[{key!r}] is {scale!r}; it must be a number (0.5 adds a half), "
+                "a callable or an iterator"
             )
     return dict(scales)
 

@@ -156,7 +156,7 @@ def _raise_if_cut_off(workflow: Workflow, end: wire.WatchAnswer) -> None:
     if end.status == WorkflowRunStatus.TERMINATED:
         raise ResumeSet(
             f"workflow {workflow.workflow_id} was resumed elsewhere, so run {end.workflow_run_id} gave way "
-            f"({end.reason or 'no reason given'}). Follow it with `jobmon workflow status -w {workflow.workflow_id}`."
+            f"({end.reason or 'no reason given'}). See `jobmon workflow status -w {workflow.workflow_id}`."
         )
     if end.status == WorkflowRunStatus.ERROR and end.reason.startswith(TIMEOUT_REASON):
         raise RunTimeout(
@@ -175,20 +175,23 @@ def _title(workflow: Workflow, started: wire.StartRunAnswer) -> str:
 def _ending(workflow: Workflow, end: wire.WatchAnswer) -> str:
     words = {letter: word for word, letter in vars(WorkflowRunStatus).items() if isinstance(letter, str)}
     counts = end.counts
+    word = words.get(end.status, end.status)
     text = (
-        f"Workflow {workflow.workflow_id} ended {words.get(end.status, end.status)} after {end.elapsed_seconds:.1f} s: "
+        f"Workflow {workflow.workflow_id} ended {word} after {end.elapsed_seconds:.1f} s: "
         f"{counts.done} of {counts.total} tasks done, {counts.fatal} failed"
     )
     if end.status == WorkflowRunStatus.DONE:
         return text
     reason = f" ({end.reason})" if end.reason else ""
-    return f"{text}{reason}. Look at `jobmon workflow tasks -w {workflow.workflow_id} -s FATAL`, then run(resume=True)"
+    look = f"`jobmon workflow tasks -w {workflow.workflow_id} -s FATAL`"
+    return f"{text}{reason}. Look at {look}, then run(resume=True)"
 
 
 def _detached(workflow: Workflow) -> str:
     return (
-        f"Detached: workflow {workflow.workflow_id} goes on. See `jobmon workflow status -w {workflow.workflow_id}`; "
-        "the same script with run(resume=True, reset_running_jobs=False) follows it again"
+        f"Detached: workflow {workflow.workflow_id} goes on. "
+        f"See `jobmon workflow status -w {workflow.workflow_id}`; "
+        "run(resume=True, reset_running_jobs=False) follows it again"
     )
 
 

@@ -279,7 +279,7 @@ class Task:
         return [version.defaults, *version.template.tool_levels]
 
     def _change(self, **changes: Any) -> None:
-        """Change its own options; those it shares with other tasks stay. A bound task has them from the next run on."""
+        """Change its own options, not those of others; a bound task has them from the next run on."""
         self._options = self._options.changed(**changes)
         if self._workflow is not None:
             self._workflow.note_change()
@@ -358,7 +358,7 @@ def checked_attributes(attributes: Attributes | None) -> dict[str, str | None] |
     for name, text in texts.items():
         if not 0 < len(name) <= LONGEST_ATTRIBUTE or len(text or "") > LONGEST_ATTRIBUTE:
             raise ValueError(
-                f"attribute {name[:40]!r}: its name and its value may have {LONGEST_ATTRIBUTE} characters at most, "
+                f"attribute {name[:40]!r}: its name and its value may have {LONGEST_ATTRIBUTE} characters each, "
                 f"they have {len(name)} and {len(text or '')}"
             )
     return texts

@@ -93,7 +93,7 @@ class TaskTemplateVersion:
         max_attempts: int | None,
     ) -> Options:
         """The options of a task; the same object for all who say the same."""
-        key = (
+        key: Any = (
             cluster_name,
             _key(compute_resources),
             compute_resources_callable,

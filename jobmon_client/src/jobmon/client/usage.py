@@ -64,8 +64,8 @@ def summarise(answer: wire.UsageAnswer, node_args: Mapping[str, Any], ci: float 
     kept = [row for row, text in enumerate(answer.node_args) if _matches(text, wanted)]
     if not kept:
         return None
-    memory = [float(value) for row in kept if (value := answer.peak_memory_bytes[row]) is not None]
-    runtime = [value for row in kept if (value := answer.wall_seconds[row]) is not None]
+    memory = _measured(answer.peak_memory_bytes, kept)
+    runtime = _measured(answer.wall_seconds, kept)
     return UsageStatistics(
         num_tasks=len(kept),
         min_mem=_size(min(memory, default=None)),
@@ -108,6 +108,10 @@ def _within(angle: float, degrees: int) -> float:
         term *= cosine * cosine * (step - 1) / step
         total += term
     return 2 / math.pi * (angle + sine * total) if odd else sine * total
+
+
+def _measured(column: Sequence[float | None], rows: Sequence[int]) -> list[float]:
+    return [value for row in rows if (value := column[row]) is not None]
 
 
 def _interval(values: list[float], ci: float | None) -> list[float | None]:

@@ -88,7 +88,7 @@ def compute_resources(workflow: Workflow, resolver: Resolver, task_id: TaskId) -
     values = function() if function is not None else {}
     if not isinstance(values, dict):
         raise CallableReturnedInvalidObject(
-            f"compute_resources_callable of task {task.name!r} returned {values!r} of type {type(values).__name__}; "
+            f"compute_resources_callable of task {task.name!r} returned {values!r} ({type(values).__name__}); "
             "it must return a dict such as {'memory': '2G', 'runtime': '1h'}"
         )
     try:

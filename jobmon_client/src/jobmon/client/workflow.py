@@ -228,7 +228,7 @@ class Workflow:
             self.bind_for(resume=False)
 
     def bind_for(self, resume: bool, told: Callable[[int, int], None] = lambda sent, total: None) -> None:
-        """Bind it, or bind it again for another run; `resume` allows it to exist already. `told`: see `bind.bind`."""
+        """Bind it, or bind it again for another run; `resume` allows it to exist. `told`: see `bind.bind`."""
         self._bound = bind(self, self.connection.patient, resume, told)
         self._changed = False
 
@@ -248,7 +248,7 @@ class Workflow:
         *,
         wait: bool = True,
     ) -> str:
-        """Run it to its end and return the run's status letter: WorkflowRunStatus.DONE is "D", ERROR "E", STOPPED "S".
+        """Run it to its end and return the letter of the run's status: D done, E error, S stopped.
 
         fail_fast                    end with the first task that failed for good
         seconds_until_timeout        stop the run after so many seconds; raises RunTimeout

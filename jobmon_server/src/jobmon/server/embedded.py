@@ -4,6 +4,7 @@
 refused; writes `server.json` once it answers; serves all of the user's scripts; ends itself when idle.
 """
 
+import argparse
 import contextlib
 import fcntl
 import logging
@@ -52,7 +53,9 @@ class Idle:
 
 def main() -> None:
     """Serve until a signal comes or nobody has asked for long."""
-    folder = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(prog="python -m jobmon.server.embedded", description=main.__doc__)
+    parser.add_argument("data_dir", type=Path, help="folder of the database, the token and the log")
+    folder = parser.parse_args().data_dir
     settings = load_settings()
     set_up(settings.logging.level)
     sys.setswitchinterval(0.001)  # a reply waits for the thread that has the interpreter: let it be short

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from jobmon.core.defaults import Settings
 from jobmon.core.exceptions import ConfigError
-from jobmon.server import db, tokens
+from jobmon.server import db, sqlite_file, tokens
 from jobmon.server.service import Service
 from jobmon.server.signals import Signals
 from jobmon.server.store.work import Rules
@@ -19,12 +19,11 @@ from jobmon.server.tables import SCHEMA_VERSION, server_state
 def open_service(settings: Settings, folder: Path, hosts: frozenset[str]) -> Service:
     """The service over the configured database (SQLite in `folder` when none is), which is made when new.
 
-    Raises ConfigError when the database has the schema of another version.
+    Raises ConfigError when the database has the schema of another version, is damaged, or stands on a network
+    file system.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    url = settings.server.database_url or f"sqlite:///{folder / 'jobmon.db'}"
-    database = db.Database(url, settings.sqlite.synchronous)
-    database.create()
+    database = _open_database(settings, folder)
     database.write(check_schema)
     heartbeat = settings.heartbeat
     rules = Rules(
@@ -34,6 +33,18 @@ def open_service(settings: Settings, folder: Path, hosts: frozenset[str]) -> Ser
     )
     token = tokens.read_or_make(folder / "token")
     return Service(database, Signals(), rules, token, secrets.token_hex(8), hosts)
+
+
+def _open_database(settings: Settings, folder: Path) -> db.Database:
+    if settings.server.database_url:
+        database = db.Database(settings.server.database_url, settings.sqlite.synchronous)
+    else:
+        file = folder / "jobmon.db"
+        sqlite_file.check_place(folder)
+        database = db.Database(f"sqlite:///{file}", settings.sqlite.synchronous)
+        database.read(lambda connection: sqlite_file.check_health(connection, file))
+    database.create()
+    return database
 
 
 def check_schema(connection: Connection) -> None:

@@ -12,6 +12,7 @@ import selectors
 import signal
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -315,8 +316,8 @@ class Executor:
             identity.remove_note(self._state_dir)
 
     def _prefix(self) -> str:
-        """What the names of this executor's cgroups begin with."""
-        return f"jobmon-{self._id}-"
+        """What the names of cgroups begin with, whichever executor of this folder makes them."""
+        return f"jobmon-{zlib.crc32(os.fsencode(self._state_dir)):08x}-"
 
 
 def slots(config: Config) -> int:

@@ -14,7 +14,6 @@ removed, and a new executor then has a new identity, to which the server grants 
 """
 
 import os
-import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -224,7 +223,7 @@ def read(file: Path) -> Past | None:
 
 def new_past(boot_id: str) -> Past:
     """An executor that begins."""
-    return Past(executor_id=uuid.uuid4().hex, boot_id=boot_id)
+    return Past(executor_id=os.urandom(16).hex(), boot_id=boot_id)
 
 
 def _outcomes(requests: Iterable[WorkRequest]) -> list[WorkRequest]:

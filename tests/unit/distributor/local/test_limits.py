@@ -1,0 +1,72 @@
+"""Limits without a cgroup, on real processes."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from jobmon.core.resources import Resources
+from jobmon.distributor.local import children, ending, memory
+from jobmon.distributor.local.attempt import Attempt
+from jobmon.distributor.local.children import Starter
+from jobmon.distributor.local.limits import Limits
+from jobmon.distributor.local.memory import Cgroups
+from unit.distributor.local.building import attempt
+
+
+def run(one: Attempt, folder: Path) -> None:
+    """Start it, and do what the executor's loop does until it is over."""
+    limits = Limits(patience_seconds=0.5)
+    Starter(folder, "MARK=1", Cgroups(None, 0), "x").start(one)
+    limits.watch(one)
+    deadline = time.monotonic() + 30
+    while one.status is None:
+        now = time.monotonic()
+        assert now < deadline
+        limits.check([one], now)
+        for pid, status, usage in children.ended():
+            assert pid == one.pid
+            one.status, one.usage, one.wall_seconds = status, usage, now - one.started
+        time.sleep(0.01)
+    limits.forget(one)
+
+
+@pytest.mark.promise("F32")
+def test_memory_of_all_processes_is_sampled_and_limited(tmp_path: Path) -> None:
+    hog = 'python3 -c "b = bytearray(150_000_000); import time; time.sleep(20)"'
+    one = attempt(f"{hog} & {hog} & wait", str(tmp_path), Resources(memory_bytes=200 * 2**20))
+
+    run(one, tmp_path)
+    outcome = ending.outcome(one, "node", 1000)
+
+    assert (outcome.status, outcome.failure_class) == ("Z", "resource")
+    assert "exceeded its memory limit of 200M" in outcome.message
+    assert outcome.peak_memory_bytes is not None and outcome.peak_memory_bytes > 200 * 2**20
+    assert outcome.wall_seconds is not None and outcome.wall_seconds < 15
+
+
+def test_memory_that_processes_share_counts_once(tmp_path: Path) -> None:
+    fork = "import os, time; b = bytearray(100_000_000); [os.fork() for _ in 'ab']; time.sleep(1.5)"
+    one = attempt(f'python3 -c "{fork}"', str(tmp_path), Resources(memory_bytes=200 * 2**20))
+
+    run(one, tmp_path)
+
+    assert ending.outcome(one, "node", 1000).status == "D"
+
+
+def test_a_limit_that_is_not_reached_does_nothing(tmp_path: Path) -> None:
+    one = attempt("sleep 0.6", str(tmp_path), Resources(memory_bytes=2**30, runtime_seconds=5))
+
+    run(one, tmp_path)
+    outcome = ending.outcome(one, "node", 1000)
+
+    assert (outcome.status, outcome.exit_code, outcome.message) == ("D", 0, "")
+
+
+def test_memory_of_this_process_is_seen() -> None:
+    own = [os.getpid()]
+
+    assert memory.resident_bytes(own) > 10 * 2**20
+    assert 2**20 < memory.proportional_bytes(own) <= memory.resident_bytes(own) * 1.1
+    assert memory.resident_bytes([2**22 - 1]) == 0

@@ -1,0 +1,62 @@
+"""Leftovers of an earlier executor are found by their mark or by their session, strangers are left alone."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobmon.distributor.local import orphans
+
+Started = list[subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def started() -> Iterator[Started]:
+    processes: Started = []
+    yield processes
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def sleeper(environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """A process with that environment, in a session of its own."""
+    return subprocess.Popen(["/bin/sleep", "1000"], env=environment, start_new_session=True)
+
+
+@pytest.mark.promise("F30")
+def test_marked_processes_are_ended_and_others_are_not(tmp_path: Path, started: Started) -> None:
+    mark = orphans.mark(tmp_path)
+    name, _, value = mark.partition("=")
+    started += [sleeper({name: value, "A": "B"}), sleeper({name: value + "/other"}), sleeper({"B": mark})]
+    marked, *strangers = started
+
+    found = list(orphans.marked(mark, "A=B"))
+    ended = orphans.sweep(mark, set())
+
+    assert found == [marked.pid]
+    assert list(orphans.marked(mark, "A=C")) == []
+    assert ended == 1
+    assert [process.poll() for process in strangers] == [None, None]
+
+
+@pytest.mark.promise("F30")
+def test_members_of_a_dead_executors_session_are_ended(tmp_path: Path, started: Started) -> None:
+    script = f"env -i /bin/sleep 1000 & echo $! > {tmp_path}/pid; wait"
+    leader = subprocess.Popen(["/bin/sh", "-c", script], start_new_session=True)
+    started += [leader, sleeper({})]
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
+        assert leader.poll() is None
+    pid = int((tmp_path / "pid").read_text())
+
+    assert orphans.sweep(orphans.mark(tmp_path), {leader.pid}) == 0  # the leader lives: it is not an executor's
+    leader.kill()
+    os.waitid(os.P_PID, leader.pid, os.WEXITED | os.WNOWAIT)
+    ended = orphans.sweep(orphans.mark(tmp_path), {leader.pid})
+
+    assert ended == 1
+    stat = Path(f"/proc/{pid}/stat")
+    assert not stat.exists() or stat.read_text().rpartition(") ")[2][0] == "Z"
+    assert started[1].poll() is None
