@@ -38,7 +38,8 @@ LENGTH = settings(
 NONE = MAX_CONCURRENTLY_RUNNING
 limits = st.sampled_from([NONE, NONE, 1, 2, 3])
 heard = st.sampled_from([True, True, True, False])
-failures = st.sampled_from([("E", "user"), ("Z", "resource"), ("X", "infrastructure"), ("F", "killed"), ("F", "fatal")])
+failures = [("E", "user"), ("Z", "resource"), ("X", "infrastructure"), ("F", "killed"), ("F", "fatal")]
+ends = st.sampled_from([("D", "")] * 5 + failures)
 
 
 @st.composite
@@ -69,30 +70,85 @@ class Life(RuleBasedStateMachine):
         self.world.take_lease()
         self.world.advance(self.world.distributors[0])
 
-    # All goes well: this is how lives get somewhere.
+    # What is as it should be, except that an answer may be lost. Named more than once, so that it is chosen often.
 
-    @precondition(lambda self: self.leased())
-    @rule(data=st.data(), finish=st.booleans(), rounds=st.integers(1, 3))
-    def all_goes_well(self, data: st.DataObject, finish: bool, rounds: int) -> None:
-        one = data.draw(st.sampled_from(self.leased()))
-        for _ in range(rounds):
-            if one in self.world.distributors:
-                self.world.advance(one)
-                self.world.cooperate(one, finish)
+    def step(self, data: st.DataObject) -> None:
+        """One process takes its next step."""
+        steps = [step for step in (
+            (self.advance, self.leased()),
+            (self.submit, self.handed()),
+            (self.cancel, self.wanted()),
+            (self.observe, self.suspected()),
+            (self.start_process, self.world.waiting_slots()),
+            (self.claim, self.runners("starting")),
+            (self.finish, self.runners("running")),
+            (self.report, self.runners("ended")),
+            (self.heartbeat, self.runners("running")),
+        ) if step[1]]  # fmt: skip
+        if steps:
+            act, objects = data.draw(st.sampled_from(steps))
+            act(data.draw(st.sampled_from(objects)), data)
 
-    # The client.
+    def round(self, data: st.DataObject, finish: bool, time_passes: bool) -> None:
+        """Everybody takes some steps, and nothing is lost."""
+        if self.leased():
+            one = data.draw(st.sampled_from(self.leased()))
+            self.world.advance(one)
+            self.world.cooperate(one, finish)
+            self.world.pass_time(31 if time_passes else 0)
 
-    @rule(cold=st.booleans(), fail_fast=st.booleans(), seconds=st.sampled_from([1e6, 1e6, 500.0]))
-    def resume(self, cold: bool, fail_fast: bool, seconds: float) -> None:
-        self.world.start_run(resume=True, cold=cold, fail_fast=fail_fast, seconds=seconds)
-        self.world.take_lease()
+    step_a = rule(data=st.data())(step)
+    step_b = rule(data=st.data())(step)
+    step_c = rule(data=st.data())(step)
+    step_d = rule(data=st.data())(step)
+    round_a = rule(data=st.data(), finish=st.booleans(), time_passes=st.booleans())(round)
+    round_b = rule(data=st.data(), finish=st.booleans(), time_passes=st.booleans())(round)
 
-    @rule(what=st.sampled_from(["stop", "start", "limit", "limit", "supply", "supply"]), data=st.data())
-    def client(self, what: str, data: st.DataObject) -> None:
+    def advance(self, one: Distributor, data: st.DataObject) -> None:
+        before = self.active()
+        self.world.advance(one, data.draw(heard))
+        self.check_limits(before)
+
+    def submit(self, handed: tuple[Distributor, wire.Batch], data: st.DataObject) -> None:
+        self.world.submit(*handed, data.draw(heard))
+
+    def cancel(self, wanted: tuple[Distributor, wire.Job], data: st.DataObject) -> None:
+        self.world.cancel(*wanted)
+
+    def observe(self, suspected: tuple[Distributor, wire.Job], data: st.DataObject) -> None:
+        self.world.observe(*suspected, unsure=not data.draw(heard))
+
+    def start_process(self, place: tuple[int, int], data: st.DataObject) -> None:
+        runner = self.world.start_process(place)
+        if data.draw(heard):
+            self.world.claim(runner)
+
+    def claim(self, runner: Runner, data: st.DataObject) -> None:
+        self.world.claim(runner, data.draw(heard))
+
+    def finish(self, runner: Runner, data: st.DataObject) -> None:
+        self.world.finish(runner, *data.draw(ends))
+        if data.draw(heard):
+            self.world.report(runner)
+
+    def report(self, runner: Runner, data: st.DataObject) -> None:
+        self.world.report(runner, data.draw(heard))
+
+    def heartbeat(self, runner: Runner, data: st.DataObject) -> None:
+        self.world.heartbeat(runner, data.draw(heard))
+
+    # What goes wrong, and what people do.
+
+    @rule(data=st.data(), mode=st.sampled_from(["hot", "cold", "none"]), seconds=st.sampled_from([1e6, 500.0]))
+    def start(self, data: st.DataObject, mode: str, seconds: float) -> None:
+        fail_fast = not data.draw(heard)
+        self.world.start_run(resume=mode != "none", cold=mode == "cold", fail_fast=fail_fast, seconds=seconds)
+        self.world.take_lease(heard=data.draw(heard))
+
+    @rule(data=st.data(), what=st.sampled_from(["stop", "limit", "limit", "supply", "supply"]))
+    def people(self, data: st.DataObject, what: str) -> None:
         if what == "stop":
             self.world.stop_run()
-        elif what == "start":
-            self.world.start_run(resume=False)
         elif what == "supply":
             self.world.supply()
         else:
@@ -100,87 +156,33 @@ class Life(RuleBasedStateMachine):
             self.limits[which] = data.draw(st.one_of(limits, st.just(0)))
             self.world.set_limit(self.limits[which], which)
 
-    # Distributors.
-
-    @precondition(lambda self: self.leased())
-    @rule(data=st.data(), hears=heard)
-    def advance(self, data: st.DataObject, hears: bool) -> None:
-        before = self.active()
-        self.world.advance(data.draw(st.sampled_from(self.leased())), hears)
-        self.check_limits(before)
-
-    @rule(dies=st.booleans(), data=st.data(), hears=heard)
-    def another_distributor(self, dies: bool, data: st.DataObject, hears: bool) -> None:
+    @rule(data=st.data(), dies=st.booleans(), hears=heard)
+    def another_distributor(self, data: st.DataObject, dies: bool, hears: bool) -> None:
         if dies and self.world.distributors:
             self.world.distributors.remove(data.draw(st.sampled_from(self.world.distributors)))
         unsure = [None, *(one for one in self.world.distributors if one.fence < 0)]
         self.world.take_lease(data.draw(st.sampled_from(unsure)), hears)
 
-    @precondition(lambda self: self.handed())
-    @rule(data=st.data(), answered=heard)
-    def submit(self, data: st.DataObject, answered: bool) -> None:
-        self.world.submit(*data.draw(st.sampled_from(self.handed())), answered)
-
-    @precondition(lambda self: self.handed())
-    @rule(data=st.data(), failure_class=st.sampled_from(["infrastructure", "policy", "fatal"]))
-    def refuse(self, data: st.DataObject, failure_class: str) -> None:
-        self.world.refuse(*data.draw(st.sampled_from(self.handed())), failure_class)
-
-    @precondition(lambda self: any(one.cancel for one in self.world.distributors))
-    @rule(data=st.data())
-    def cancel(self, data: st.DataObject) -> None:
-        wanted = [(one, job) for one in self.world.distributors for job in one.cancel]
-        self.world.cancel(*data.draw(st.sampled_from(wanted)))
-
-    @precondition(lambda self: self.leased() and self.world.slots)
-    @rule(data=st.data(), unsure=st.booleans())
-    def observe(self, data: st.DataObject, unsure: bool) -> None:
-        one = data.draw(st.sampled_from(self.leased()))
-        jobs = [self.job(*place) for place in sorted(self.world.slots)]
-        self.world.observe(one, data.draw(st.sampled_from(one.suspects or jobs)), unsure)
-
-    # The cluster and its runners.
-
-    @precondition(lambda self: self.world.waiting_slots())
-    @rule(data=st.data(), claims=st.booleans(), hears=heard)
-    def start_process(self, data: st.DataObject, claims: bool, hears: bool) -> None:
-        runner = self.world.start_process(data.draw(st.sampled_from(self.world.waiting_slots())))
-        if claims:
-            self.world.claim(runner, hears)
-
-    @precondition(lambda self: self.runners("starting"))
-    @rule(data=st.data(), hears=heard)
-    def claim(self, data: st.DataObject, hears: bool) -> None:
-        self.world.claim(data.draw(st.sampled_from(self.runners("starting"))), hears)
-
-    @precondition(lambda self: self.runners("running"))
-    @rule(data=st.data(), end=st.one_of(st.just(("D", "")), failures), reports=st.booleans(), hears=heard)
-    def finish(self, data: st.DataObject, end: tuple[str, str], reports: bool, hears: bool) -> None:
-        runner = data.draw(st.sampled_from(self.runners("running")))
-        self.world.finish(runner, *end)
-        if reports:
-            self.world.report(runner, hears)
-
-    @precondition(lambda self: self.runners("ended"))
-    @rule(data=st.data(), hears=heard)
-    def report(self, data: st.DataObject, hears: bool) -> None:
-        self.world.report(data.draw(st.sampled_from(self.runners("ended"))), hears)
-
-    @precondition(lambda self: self.runners("running", "ended"))
-    @rule(data=st.data(), hears=heard)
-    def heartbeat(self, data: st.DataObject, hears: bool) -> None:
-        self.world.heartbeat(data.draw(st.sampled_from(self.runners("running", "ended"))), hears)
-
     @precondition(lambda self: self.runners("starting", "running", "ended"))
     @rule(data=st.data(), what=st.sampled_from(["crash", "requeue"]))
-    def trouble(self, data: st.DataObject, what: str) -> None:
+    def process_trouble(self, data: st.DataObject, what: str) -> None:
         runner = data.draw(st.sampled_from(self.runners("starting", "running", "ended")))
         if what == "crash":
             self.world.crash(runner)
         else:
             self.world.requeue(runner)
 
-    # The network and the clock.
+    @precondition(lambda self: self.handed())
+    @rule(data=st.data(), failure_class=st.sampled_from(["infrastructure", "policy", "fatal"]))
+    def refuse(self, data: st.DataObject, failure_class: str) -> None:
+        self.world.refuse(*data.draw(st.sampled_from(self.handed())), failure_class)
+
+    @precondition(lambda self: self.leased() and self.world.slots)
+    @rule(data=st.data(), unsure=st.booleans())
+    def cluster_speaks(self, data: st.DataObject, unsure: bool) -> None:
+        one = data.draw(st.sampled_from(self.leased()))
+        place = data.draw(st.sampled_from(sorted(self.world.slots)))
+        self.world.observe(one, self.job(*place), unsure)
 
     @rule(data=st.data())
     def repeat(self, data: st.DataObject) -> None:
@@ -241,6 +243,12 @@ class Life(RuleBasedStateMachine):
 
     def handed(self) -> list[tuple[Distributor, wire.Batch]]:
         return [(one, batch) for one in self.world.distributors for batch in one.hand.values()]
+
+    def wanted(self) -> list[tuple[Distributor, wire.Job]]:
+        return [(one, job) for one in self.world.distributors for job in one.cancel]
+
+    def suspected(self) -> list[tuple[Distributor, wire.Job]]:
+        return [(one, job) for one in self.world.distributors for job in one.suspects]
 
     def runners(self, *states: str) -> list[Runner]:
         return [runner for runner in self.world.runners if runner.state in states]

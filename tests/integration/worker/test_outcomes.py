@@ -28,6 +28,7 @@ def stderr_of(peer: WorkPeer) -> bytes:
 
 def test_a_command_that_ends_well_is_done(peer: WorkPeer, run_worker: RunWorker) -> None:
     peer.command = "echo out; echo err >&2"
+    peer.heartbeat_seconds = 60
 
     ended = run_worker()
     outcome = peer.outcome()
@@ -38,8 +39,10 @@ def test_a_command_that_ends_well_is_done(peer: WorkPeer, run_worker: RunWorker)
     assert (stdout_of(peer), stderr_of(peer)) == (b"out\n", b"err\n")
     assert {request.runner for request in peer.requests} == {peer.requests[0].runner}
     assert {request.node for request in peer.requests} == {"n01"}
-    sequence = [request.sequence for request in peer.requests]
-    assert sorted(set(sequence)) == sequence
+    assert [(request.sequence, kind) for request, kind in zip(peer.requests, peer.kinds(), strict=True)] == [
+        (1, "claims"),
+        (2, "outcomes"),
+    ]
 
 
 def test_the_claim_comes_before_the_command_starts(peer: WorkPeer, run_worker: RunWorker) -> None:

@@ -263,9 +263,10 @@ def test_a_server_behind_tls_must_be_trusted(
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
     secure = WorkPeer(peer.folder, tls)
+    secure.heartbeat_seconds = 60
     environment = {"SSL_CERT_FILE": str(certificate)} if trusted else {}
 
-    code, told = run_worker(f"--url={secure.url}", "--start-wait=0.3", environment=environment)
+    code, told = run_worker(f"--url={secure.url}", "--start-wait=2", environment=environment)
     secure.close()
 
     assert (code, secure.kinds()) == ((0, ["claims", "outcomes"]) if trusted else (75, []))

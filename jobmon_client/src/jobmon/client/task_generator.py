@@ -332,7 +332,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--func", "--func_name", required=True)
     parser.add_argument("--source", "--module_source_path", help="the module's file")
     parser.add_argument("arguments", nargs="*", metavar="NAME=JSON")
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(argv)
     found = getattr(_load(options.module, options.source), options.func)
     found.run(options.arguments)
 

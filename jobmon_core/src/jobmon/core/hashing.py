@@ -72,7 +72,7 @@ def template_key(
 
 
 def digests(key: bytes, bodies: Iterable[bytes]) -> list[bytes]:
-    """Many at once, for those who hold the canonical forms: `digests(key, [canonical(args)])[0]` is `node_hash`."""
+    """Many at once, from canonical forms: `digests(key, [canonical(args)])[0]` is `node_hash(key, args)`."""
     # JSON holds no NUL byte: the last one parts key and body, whatever the key is made of.
     start = b"%b\0" % key
     return [blake2b(start + body, digest_size=HASH_BYTES).digest() for body in bodies]

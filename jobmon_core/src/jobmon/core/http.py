@@ -98,13 +98,14 @@ class Server:
             reraise=True,
         )
         try:
-            return retrying(self._once, route, route.url(**ids), body, query, extra)
+            answer: Got = retrying(self._once, route, route.url(**ids), body, query, extra)
         except Unanswered as unanswered:
             waited = time.monotonic() - began
             raise ServerUnreachable(
                 f"{unanswered}. Tried for {waited:.0f} s. Nothing is lost: repeat the command when the "
                 "server is back (jobmon server status)."
             ) from unanswered
+        return answer
 
     def _once(
         self,

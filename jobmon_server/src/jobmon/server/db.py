@@ -23,6 +23,7 @@ from jobmon.core.exceptions import ServerBusy, StorageFull
 from jobmon.server import tables
 
 Result = TypeVar("Result")
+AnyId = TypeVar("AnyId", bound=int)
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 
 WRITE_TRIES = 8
@@ -195,7 +196,7 @@ def _ranges(ids: Sequence[int]) -> list[tuple[int, int]]:
     return found
 
 
-def chunked(ids: Sequence[int], size: int = 1000) -> Iterator[Sequence[int]]:
+def chunked(ids: Sequence[AnyId], size: int = 1000) -> Iterator[Sequence[AnyId]]:
     """`ids` in pieces that a statement can hold."""
     for begin in range(0, len(ids), size):
         yield ids[begin : begin + size]

@@ -9,28 +9,10 @@ from jobmon.core.exceptions import ConfigError
 # WAL needs memory shared by all processes of one machine, which network file systems do not give.
 # https://www.sqlite.org/wal.html
 NETWORK_FILE_SYSTEMS = frozenset(
-    [
-        "nfs",
-        "nfs4",
-        "cifs",
-        "smb3",
-        "smbfs",
-        "lustre",
-        "gpfs",
-        "beegfs",
-        "ceph",
-        "glusterfs",
-        "afs",
-        "pvfs2",
-        "orangefs",
-        "panfs",
-        "9p",
-        "fuse.sshfs",
-        "fuse.glusterfs",
-        "fuse.ceph",
-        "fuse.s3fs",
-        "fuse.beegfs",
-    ]
+    (
+        *("nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "afs"),
+        *("pvfs2", "orangefs", "panfs", "9p", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs"),
+    )
 )
 CHECKED_BYTES_MAX = 256 * 2**20  # a larger file would take seconds to read; SQLite checks pages as it meets them
 MOUNTS = Path("/proc/self/mounts")

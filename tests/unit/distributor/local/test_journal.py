@@ -6,15 +6,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jobmon.core.wire import Claim, Denial, Outcome, WorkAnswer, WorkRequest
+from jobmon.core.wire import Outcome
 from jobmon.distributor.local.journal import JOURNAL, Journal, Past, read
-from unit.distributor.local.building import batch, grant
+from unit.distributor.local.building import batch
 
 
-def request(sequence: int, outcomes: list[int] | None = None, claims: list[Claim] | None = None) -> WorkRequest:
-    """A request of an executor."""
-    told = [Outcome(instance_id=id, token=f"t{id}", status="D") for id in outcomes or []]
-    return WorkRequest(runner="r", node="n", sequence=sequence, outcomes=told, claims=claims or [])
+def done(id: int) -> Outcome:
+    """The outcome of an attempt."""
+    return Outcome(instance_id=id, token=f"t{id}", status="D")
 
 
 def again(folder: Path) -> Past:
@@ -34,36 +33,31 @@ def test_an_executor_that_begins_knows_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.promise("F30")
 def test_each_step_of_an_attempt_is_known(tmp_path: Path) -> None:
-    of, claim = batch(1, 6), Claim(batch_id=1, start=0, count=4)
     journal = Journal(tmp_path, "boot")
-    journal.accepted(of)
-    assert again(tmp_path).batches == {1: of}
+    journal.accepted(batch(1, 6))
+    assert again(tmp_path).batches == {1: batch(1, 6)}
 
-    journal.sent(request(1, claims=[claim]))
-    assert again(tmp_path).unanswered == {1: request(1, claims=[claim])}
-
-    denial = Denial(batch_id=1, index=3, instance_id=1003, verdict="gone")
-    wait = Denial(batch_id=1, index=2, instance_id=1002, verdict="wait")
-    granted = WorkAnswer(grants=[grant(of, Claim(batch_id=1, start=0, count=2))], denials=[denial, wait])
-    journal.answered(1, granted)
+    journal.started(1, 0, 1000, "t1000")
+    journal.started(1, 1, 1001, "t1001")
     past = again(tmp_path)
-    assert (past.settled, past.granted, past.unanswered) == ({1: {0, 1, 3}}, {1000: "t1000", 1001: "t1001"}, {})
+    assert (past.settled, past.started) == ({1: {0, 1}}, {1000: "t1000", 1001: "t1001"})
 
-    journal.sent(request(2, outcomes=[1000]))
+    journal.ended(done(1000))
+    journal.flush()
     past = again(tmp_path)
-    assert (past.granted, list(past.unanswered), past.sequence) == ({1001: "t1001"}, [2], 2)
+    assert (past.started, past.untold) == ({1001: "t1001"}, {1000: done(1000)})
 
-    journal.answered(2, WorkAnswer())
-    journal.dropped([(1, 2), (1, 4)])
+    journal.told([done(1000)])
+    journal.settled([(1, 2), (1, 4)])
     past = again(tmp_path)
-    assert (past.settled, past.unanswered) == ({1: {0, 1, 2, 3, 4}}, {})
+    assert (past.settled, past.untold) == ({1: {0, 1, 2, 4}}, {})
     assert past == journal.past
 
 
 def test_a_batch_of_which_all_is_settled_is_remembered_by_its_id_alone(tmp_path: Path) -> None:
     journal = Journal(tmp_path, "boot")
     journal.accepted(batch(1, 2))
-    journal.dropped([(1, 0), (1, 1)])
+    journal.settled([(1, 0), (1, 1)])
 
     past = again(tmp_path)
 
@@ -92,32 +86,33 @@ def test_a_journal_that_makes_no_sense_is_not_trusted(tmp_path: Path) -> None:
 
 def test_it_is_compacted_when_it_has_grown_and_says_the_same(tmp_path: Path) -> None:
     journal = Journal(tmp_path, "boot", compact_bytes=2000)
-    of = batch(1, 500)
-    journal.accepted(of)
+    journal.accepted(batch(1, 500))
     sizes = []
     for index in range(500):
-        claim = Claim(batch_id=1, start=index)
-        journal.sent(request(index, claims=[claim], outcomes=[1000 + index - 1] if index else []))
-        journal.answered(index, WorkAnswer(grants=[grant(of, claim)]))
+        journal.started(1, index, 1000 + index, f"t{1000 + index}")
+        if index:
+            journal.ended(done(999 + index))
+            journal.told([done(999 + index)])
         sizes.append((tmp_path / JOURNAL).stat().st_size)
 
     assert max(sizes) < 8000
+    journal.flush()
     assert again(tmp_path) == journal.past
-    assert (journal.past.granted, journal.past.finished) == ({1499: "t1499"}, {1})
+    assert (journal.past.started, journal.past.finished) == ({1499: "t1499"}, {1})
 
 
-def test_after_a_reboot_only_outcomes_that_were_not_answered_are_taken_over(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, "boot")
-    journal.accepted(batch(1, 2))
-    claims = [Claim(batch_id=1, start=1)]
-    journal.sent(request(3, outcomes=[7], claims=claims))
-    journal.sent(request(4, claims=claims))
+def test_after_a_reboot_there_is_another_executor_that_knows_of_the_old_one(tmp_path: Path) -> None:
+    old = Journal(tmp_path, "boot")
+    old.accepted(batch(1, 2))
+    old.started(1, 0, 1000, "t1000")
 
-    later = Journal(tmp_path, "another boot")
+    new = Journal(tmp_path, "another boot")
 
-    assert later.outcomes_of_another_boot == [request(3, outcomes=[7])]
-    assert later.past == Past(executor_id=later.past.executor_id, boot_id="another boot")
-    assert later.past.executor_id != journal.past.executor_id
+    assert new.past.executor_id != old.past.executor_id
+    assert (new.past.batches, new.past.started, new.past.before) == ({}, {}, old.past)
+    assert again(tmp_path) == new.past
+    new.told_of_before()
+    assert again(tmp_path).before is None
 
 
 @pytest.mark.promise("F45")

@@ -60,3 +60,18 @@ def test_members_of_a_dead_executors_session_are_ended(tmp_path: Path, started: 
     stat = Path(f"/proc/{pid}/stat")
     assert not stat.exists() or stat.read_text().rpartition(") ")[2][0] == "Z"
     assert started[1].poll() is None
+
+
+@pytest.mark.promise("F30")
+def test_no_shell_goes_on_while_its_children_are_killed(tmp_path: Path, started: Started) -> None:
+    name, _, value = orphans.mark(tmp_path).partition("=")
+    script = f"touch {tmp_path}/begun; /bin/sleep 1000; touch {tmp_path}/went_on"
+    for _ in range(5):
+        started.append(subprocess.Popen(["/bin/sh", "-c", script], env={name: value}, start_new_session=True))
+    while not (tmp_path / "begun").exists():
+        assert started[0].poll() is None
+
+    orphans.sweep(f"{name}={value}", set())
+
+    assert all(process.wait() < 0 for process in started)
+    assert not (tmp_path / "went_on").exists()

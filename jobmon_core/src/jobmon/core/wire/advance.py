@@ -5,7 +5,7 @@ from jobmon.core.resources import Resources
 from jobmon.core.wire.base import Answer, Request
 
 
-class LeaseRequest(Request, kw_only=True):
+class LeaseRequest(Request, frozen=True, kw_only=True):
     """Ask for the right to drive a run. A holder may repeat this."""
 
     holder: str
@@ -14,7 +14,7 @@ class LeaseRequest(Request, kw_only=True):
     version: str
 
 
-class LeaseAnswer(Answer, kw_only=True):
+class LeaseAnswer(Answer, frozen=True, kw_only=True):
     """Granted. Every later question carries the fence; a higher one makes it void."""
 
     workflow_id: WorkflowId
@@ -22,14 +22,14 @@ class LeaseAnswer(Answer, kw_only=True):
     lease_seconds: float
 
 
-class Launched(Request, kw_only=True):
+class Launched(Request, frozen=True, kw_only=True):
     """The cluster took this batch."""
 
     batch_id: BatchId
     job_id: str
 
 
-class Refused(Request, kw_only=True):
+class Refused(Request, frozen=True, kw_only=True):
     """The cluster did not take this batch."""
 
     batch_id: BatchId
@@ -37,7 +37,7 @@ class Refused(Request, kw_only=True):
     message: str
 
 
-class Observed(Request, kw_only=True):
+class Observed(Request, frozen=True, kw_only=True):
     """What the cluster says of an attempt: a state of core.cluster.JobState and, when over, how it ended."""
 
     instance_id: TaskInstanceId
@@ -52,7 +52,7 @@ class Observed(Request, kw_only=True):
     wall_seconds: float | None = None
 
 
-class AdvanceRequest(Request, kw_only=True):
+class AdvanceRequest(Request, frozen=True, kw_only=True):
     """Take one step of the run and say what to do now; waits up to `wait_seconds` for something to do."""
 
     fence: int
@@ -64,7 +64,7 @@ class AdvanceRequest(Request, kw_only=True):
     wait_seconds: float = 0
 
 
-class Batch(Answer, kw_only=True):
+class Batch(Answer, frozen=True, kw_only=True):
     """Attempts to hand to a cluster as one job array: instances first_instance_id .. + size - 1."""
 
     batch_id: BatchId
@@ -80,7 +80,7 @@ class Batch(Answer, kw_only=True):
     look_first: bool = False  # another process may have submitted it: find it by name before anything else
 
 
-class Job(Answer, kw_only=True):
+class Job(Answer, frozen=True, kw_only=True):
     """One attempt as the cluster knows it."""
 
     instance_id: TaskInstanceId
@@ -91,7 +91,7 @@ class Job(Answer, kw_only=True):
     job_id: str
 
 
-class AdvanceAnswer(Answer, kw_only=True):
+class AdvanceAnswer(Answer, frozen=True, kw_only=True):
     """What to do now."""
 
     status: str  # of the workflow run

@@ -11,11 +11,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What the server answers."""
 
 
-class Nothing(Request, kw_only=True):
+class Nothing(Request, frozen=True, kw_only=True):
     """A request without content."""
 
 
-class Failure(Answer, kw_only=True):
+class Failure(Answer, frozen=True, kw_only=True):
     """Any answer that is not a success."""
 
     error: str  # the name of a class of core/exceptions.py
@@ -23,11 +23,11 @@ class Failure(Answer, kw_only=True):
     retry_after_seconds: float | None = None
 
 
-class Done(Answer, kw_only=True):
+class Done(Answer, frozen=True, kw_only=True):
     """Carried out; there is nothing to tell."""
 
 
-class Health(Answer, kw_only=True):
+class Health(Answer, frozen=True, kw_only=True):
     """The process is up. `instance` changes with every start of the server."""
 
     version: str

@@ -6,21 +6,21 @@ from jobmon.core.resources import QueueLimits, Resources
 from jobmon.core.wire.base import Answer, Request
 
 
-class ToolRequest(Request, kw_only=True):
+class ToolRequest(Request, frozen=True, kw_only=True):
     """Find or make a tool by name; `new_version` adds a version to it."""
 
     name: str
     new_version: bool = False
 
 
-class ToolAnswer(Answer, kw_only=True):
+class ToolAnswer(Answer, frozen=True, kw_only=True):
     """The tool and its versions, oldest first."""
 
     tool_id: int
     version_ids: list[ToolVersionId]
 
 
-class Template(Request, kw_only=True):
+class Template(Request, frozen=True, kw_only=True):
     """A task template version: the command and which of its arguments are which."""
 
     name: str
@@ -31,7 +31,7 @@ class Template(Request, kw_only=True):
     key: str  # core.hashing.template_key of all the above
 
 
-class Array(Request, kw_only=True):
+class Array(Request, frozen=True, kw_only=True):
     """The tasks of one template in this workflow."""
 
     template: int  # index in `BindRequest.templates`
@@ -39,7 +39,7 @@ class Array(Request, kw_only=True):
     max_concurrently_running: int = MAX_CONCURRENTLY_RUNNING
 
 
-class TaskResources(Request, kw_only=True):
+class TaskResources(Request, frozen=True, kw_only=True):
     """One distinct set of resources; thousands of tasks share it."""
 
     cluster: str
@@ -48,7 +48,7 @@ class TaskResources(Request, kw_only=True):
     fallback_queues: list[str] = []
 
 
-class BindRequest(Request, kw_only=True):
+class BindRequest(Request, frozen=True, kw_only=True):
     """Announce a workflow: everything except its tasks.
 
     identity_hash  over (node, task args, upstreams) of all tasks, whatever their order: what resume compares
@@ -79,7 +79,7 @@ class BindRequest(Request, kw_only=True):
     resume: bool = False
 
 
-class BindAnswer(Answer, kw_only=True):
+class BindAnswer(Answer, frozen=True, kw_only=True):
     """Where the tasks go. Task i of the request's order has the id `first_task_id + i`; gates likewise.
 
     `send` says what the server still wants: "all" chunks from `next_chunk` on, "specs" (the tasks are known,
@@ -97,7 +97,7 @@ class BindAnswer(Answer, kw_only=True):
     done_count: int = 0
 
 
-class ChunkRequest(Request, kw_only=True):
+class ChunkRequest(Request, frozen=True, kw_only=True):
     """Tasks `first .. first + n - 1` as columns, with the gates and memberships that came up with them.
 
     `array` and `resources` hold ids from `BindAnswer`; `gate` counts from `first_gate_id`.
@@ -115,9 +115,7 @@ class ChunkRequest(Request, kw_only=True):
     command: list[str]
     node_args: list[str]  # canonical JSON
     node_hash: str  # hex, 32 digits a task
-    deferred: list[
-        int
-    ] = []  # positions in this chunk whose resources the client computes when they are ready
+    deferred: list[int] = []  # positions in this chunk whose resources the client computes when they are ready
     gate_first: int = 0
     gate_remaining: list[int] = []
     member_task: list[int] = []
@@ -127,14 +125,14 @@ class ChunkRequest(Request, kw_only=True):
     attribute_value: list[str | None] = []
 
 
-class TaskPage(Request, kw_only=True):
+class TaskPage(Request, frozen=True, kw_only=True):
     """Ask for tasks by position, `limit` from `after` (an id) on."""
 
     after: int = 0
     limit: int = 10_000
 
 
-class TaskIdentities(Answer, kw_only=True):
+class TaskIdentities(Answer, frozen=True, kw_only=True):
     """Ids and node hashes of tasks, for a client whose tasks come in another order."""
 
     task_ids: list[TaskId]
@@ -142,7 +140,7 @@ class TaskIdentities(Answer, kw_only=True):
     statuses: list[str]
 
 
-class StartRunRequest(Request, kw_only=True):
+class StartRunRequest(Request, frozen=True, kw_only=True):
     """Begin a run of a bound workflow. With `resume`, an older run gives way (cold: its jobs are killed)."""
 
     request_id: str
@@ -156,7 +154,7 @@ class StartRunRequest(Request, kw_only=True):
     reset_running_jobs: bool = True
 
 
-class StartRunAnswer(Answer, kw_only=True):
+class StartRunAnswer(Answer, frozen=True, kw_only=True):
     """The new run and what it has before it."""
 
     workflow_run_id: WorkflowRunId
@@ -164,7 +162,7 @@ class StartRunAnswer(Answer, kw_only=True):
     total: int
 
 
-class DeferredResources(Request, kw_only=True):
+class DeferredResources(Request, frozen=True, kw_only=True):
     """Resources computed by the client for tasks that became ready; columns."""
 
     task_ids: list[TaskId]

@@ -5,7 +5,7 @@ from jobmon.core.resources import Resources
 from jobmon.core.wire.base import Answer, Request
 
 
-class Counts(Answer, kw_only=True):
+class Counts(Answer, frozen=True, kw_only=True):
     """Tasks by what people call their status; `retries` counts attempts beyond each task's first."""
 
     total: int = 0
@@ -17,7 +17,7 @@ class Counts(Answer, kw_only=True):
     retries: int = 0
 
 
-class ArrayProgress(Answer, kw_only=True):
+class ArrayProgress(Answer, frozen=True, kw_only=True):
     """One template's share of a workflow."""
 
     array_id: ArrayId
@@ -25,7 +25,7 @@ class ArrayProgress(Answer, kw_only=True):
     counts: Counts
 
 
-class FailedTask(Answer, kw_only=True):
+class FailedTask(Answer, frozen=True, kw_only=True):
     """A task that failed for good, with the last line it said."""
 
     task_id: TaskId
@@ -35,7 +35,7 @@ class FailedTask(Answer, kw_only=True):
     stderr_path: str
 
 
-class WatchRequest(Request, kw_only=True):
+class WatchRequest(Request, frozen=True, kw_only=True):
     """Follow a run: answers when `version` is not the newest any more, or after `wait_seconds`."""
 
     version: str = ""
@@ -43,7 +43,7 @@ class WatchRequest(Request, kw_only=True):
     failures_after: int = 0  # completion order: only failures newer than this
 
 
-class WatchAnswer(Answer, kw_only=True):
+class WatchAnswer(Answer, frozen=True, kw_only=True):
     """A run as it stands now. `notices` says why things wait, in the cluster's own words."""
 
     workflow_run_id: WorkflowRunId
@@ -61,26 +61,26 @@ class WatchAnswer(Answer, kw_only=True):
     elapsed_seconds: float
 
 
-class EndRequest(Request, kw_only=True):
+class EndRequest(Request, frozen=True, kw_only=True):
     """Stop a run: its running jobs are killed, unfinished tasks stay for a resume."""
 
     reason: str = "stopped by the user"
 
 
-class LimitRequest(Request, kw_only=True):
+class LimitRequest(Request, frozen=True, kw_only=True):
     """Change a limit on a live workflow; without `array` the workflow's own."""
 
     max_concurrently_running: int
     array: str = ""
 
 
-class AttributesRequest(Request, kw_only=True):
+class AttributesRequest(Request, frozen=True, kw_only=True):
     """Set attributes (name -> value)."""
 
     attributes: dict[str, str | None]
 
 
-class WorkflowQuery(Request, kw_only=True):
+class WorkflowQuery(Request, frozen=True, kw_only=True):
     """Which workflows to list, newest first."""
 
     workflow_id: list[WorkflowId] = []
@@ -88,7 +88,7 @@ class WorkflowQuery(Request, kw_only=True):
     limit: int = 5
 
 
-class WorkflowSummary(Answer, kw_only=True):
+class WorkflowSummary(Answer, frozen=True, kw_only=True):
     """One row of `jobmon workflow status`."""
 
     workflow_id: WorkflowId
@@ -102,20 +102,20 @@ class WorkflowSummary(Answer, kw_only=True):
     counts: Counts
 
 
-class WorkflowList(Answer, kw_only=True):
+class WorkflowList(Answer, frozen=True, kw_only=True):
     """Rows of `jobmon workflow status`."""
 
     workflows: list[WorkflowSummary]
 
 
-class TaskQuery(Request, kw_only=True):
+class TaskQuery(Request, frozen=True, kw_only=True):
     """Which tasks of a workflow to list, newest first. `status`: words (PENDING ...) or letters."""
 
     status: list[str] = []
     limit: int = 5
 
 
-class TaskSummary(Answer, kw_only=True):
+class TaskSummary(Answer, frozen=True, kw_only=True):
     """One row of `jobmon workflow tasks`."""
 
     task_id: TaskId
@@ -127,21 +127,21 @@ class TaskSummary(Answer, kw_only=True):
     waits_for: str = ""  # why it does not start
 
 
-class TaskList(Answer, kw_only=True):
+class TaskList(Answer, frozen=True, kw_only=True):
     """Rows of `jobmon workflow tasks`, and how many there are in all."""
 
     tasks: list[TaskSummary]
     matching: int
 
 
-class TaskDetailQuery(Request, kw_only=True):
+class TaskDetailQuery(Request, frozen=True, kw_only=True):
     """Tasks by id."""
 
     task_id: list[TaskId]
     status: list[str] = []
 
 
-class ErrorEntry(Answer, kw_only=True):
+class ErrorEntry(Answer, frozen=True, kw_only=True):
     """One logged error of an attempt."""
 
     task_instance_error_log_id: int
@@ -149,7 +149,7 @@ class ErrorEntry(Answer, kw_only=True):
     description: str
 
 
-class Attempt(Answer, kw_only=True):
+class Attempt(Answer, frozen=True, kw_only=True):
     """One attempt at a task: what was asked for, what was used, how it ended."""
 
     task_instance_id: TaskInstanceId
@@ -173,7 +173,7 @@ class Attempt(Answer, kw_only=True):
     errors: list[ErrorEntry]
 
 
-class TaskDetail(Answer, kw_only=True):
+class TaskDetail(Answer, frozen=True, kw_only=True):
     """A task with all its attempts, oldest first."""
 
     task_id: TaskId
@@ -185,19 +185,19 @@ class TaskDetail(Answer, kw_only=True):
     attempts: list[Attempt]
 
 
-class TaskDetails(Answer, kw_only=True):
+class TaskDetails(Answer, frozen=True, kw_only=True):
     """Tasks with their attempts."""
 
     tasks: list[TaskDetail]
 
 
-class ErrorQuery(Request, kw_only=True):
+class ErrorQuery(Request, frozen=True, kw_only=True):
     """The newest errors of a workflow's tasks."""
 
     limit: int = 1000
 
 
-class TaskErrors(Answer, kw_only=True):
+class TaskErrors(Answer, frozen=True, kw_only=True):
     """The newest attempt of a task that failed, and its errors."""
 
     task_id: TaskId
@@ -205,13 +205,13 @@ class TaskErrors(Answer, kw_only=True):
     errors: list[ErrorEntry]
 
 
-class WorkflowErrors(Answer, kw_only=True):
+class WorkflowErrors(Answer, frozen=True, kw_only=True):
     """Errors of a workflow, newest first."""
 
     tasks: list[TaskErrors]
 
 
-class UsageQuery(Request, kw_only=True):
+class UsageQuery(Request, frozen=True, kw_only=True):
     """Measured usage of the successful attempts of a template version (by key or by id)."""
 
     template_version_key: str = ""
@@ -219,7 +219,7 @@ class UsageQuery(Request, kw_only=True):
     workflow_id: list[WorkflowId] = []
 
 
-class UsageAnswer(Answer, kw_only=True):
+class UsageAnswer(Answer, frozen=True, kw_only=True):
     """One entry a task: canonical node args, bytes, seconds."""
 
     node_args: list[str]
@@ -228,7 +228,7 @@ class UsageAnswer(Answer, kw_only=True):
     requested_memory_bytes: list[int | None]
 
 
-class ClusterInfo(Answer, kw_only=True):
+class ClusterInfo(Answer, frozen=True, kw_only=True):
     """A cluster that the server knows and its queues with their limits."""
 
     name: str
@@ -236,7 +236,7 @@ class ClusterInfo(Answer, kw_only=True):
     queues: dict[str, dict[str, int | None]]
 
 
-class ClusterList(Answer, kw_only=True):
+class ClusterList(Answer, frozen=True, kw_only=True):
     """All clusters the server knows."""
 
     clusters: list[ClusterInfo]

@@ -5,7 +5,7 @@ from jobmon.core.resources import Resources
 from jobmon.core.wire.base import Answer, Request
 
 
-class Claim(Request, kw_only=True):
+class Claim(Request, frozen=True, kw_only=True):
     """Ask to start attempts `start .. start + count - 1` of a batch."""
 
     batch_id: BatchId
@@ -13,7 +13,7 @@ class Claim(Request, kw_only=True):
     count: int = 1
 
 
-class Outcome(Request, kw_only=True):
+class Outcome(Request, frozen=True, kw_only=True):
     """How an attempt ended, with its measured usage (None = not measured)."""
 
     instance_id: TaskInstanceId
@@ -27,7 +27,7 @@ class Outcome(Request, kw_only=True):
     wall_seconds: float | None = None
 
 
-class WorkRequest(Request, kw_only=True):
+class WorkRequest(Request, frozen=True, kw_only=True):
     """A runner's talk with the server: outcomes first, then signs of life, then claims for new work.
 
     `runner` is a uuid made by the process that runs the commands; `sequence` grows with every request of it.
@@ -41,7 +41,7 @@ class WorkRequest(Request, kw_only=True):
     claims: list[Claim] = []
 
 
-class Grant(Answer, kw_only=True):
+class Grant(Answer, frozen=True, kw_only=True):
     """Attempts that the runner shall start now; columns of one batch."""
 
     batch_id: BatchId
@@ -59,7 +59,7 @@ class Grant(Answer, kw_only=True):
     token: list[str]
 
 
-class Denial(Answer, kw_only=True):
+class Denial(Answer, frozen=True, kw_only=True):
     """An attempt that must not be started: over, or being run elsewhere (then ask again later)."""
 
     batch_id: BatchId
@@ -69,7 +69,7 @@ class Denial(Answer, kw_only=True):
     retry_after_seconds: float = 0
 
 
-class WorkAnswer(Answer, kw_only=True):
+class WorkAnswer(Answer, frozen=True, kw_only=True):
     """What was granted and denied, and which running attempts must stop."""
 
     grants: list[Grant] = []

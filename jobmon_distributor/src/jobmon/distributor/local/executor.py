@@ -13,17 +13,19 @@ import signal
 import sys
 import time
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from jobmon.core.ids import TaskInstanceId
 from jobmon.core.settings import Settings, load_settings
-from jobmon.core.wire import WorkRequest
+from jobmon.core.wire import Claim, Outcome, WorkRequest
 from jobmon.distributor.local import channel, children, ending, identity, messages, orphans
 from jobmon.distributor.local.attempt import Attempt
 from jobmon.distributor.local.children import Starter, Unstartable
 from jobmon.distributor.local.desk import Desk
-from jobmon.distributor.local.journal import Journal
+from jobmon.distributor.local.journal import Journal, Past
 from jobmon.distributor.local.limits import Limits
 from jobmon.distributor.local.memory import Cgroup, Cgroups
 from jobmon.distributor.local.reporting import Reporter
@@ -57,7 +59,7 @@ class Executor:
         self._journal = journal
         self._id = journal.past.executor_id
         self._node = os.uname().nodename
-        self._sequence = itertools.count(journal.past.sequence + 1)
+        self._sequence = itertools.count(time.time_ns() // 1000)  # above those of an earlier executor
         self._work = Work(slots(config), dummy=config.kind == "dummy")
         self._limits = Limits(settings.worker.command_interrupt_timeout_seconds)
         self._cgroups = Cgroups.of_this_process()
@@ -91,6 +93,7 @@ class Executor:
         self._end()
 
     def _turn(self) -> None:
+        self._journal.flush()
         for key, _ in self._selector.select(self._sleep_seconds()):
             key.data()
         now = time.monotonic()
@@ -128,12 +131,11 @@ class Executor:
 
     def _start(self) -> None:
         while self._terminated_at is None and (attempt := self._work.next_to_start(time.monotonic())):
+            self._journal.started(attempt.batch_id, attempt.index, attempt.instance_id, attempt.token)
             try:
                 self._starter.start(attempt)
             except Unstartable as reason:
-                outcome = ending.never_started(attempt, self._node, str(reason))
-                self._work.finished(attempt, outcome, time.monotonic())
-                self._tidy(attempt)
+                self._conclude(attempt, ending.never_started(attempt, self._node, str(reason)))
                 continue
             self._by_pid[attempt.pid] = attempt
             self._limits.watch(attempt)
@@ -148,35 +150,38 @@ class Executor:
                 self._left_behind.append(attempt)
                 self._limits.left_behind(attempt, now)
             else:
-                self._finish(attempt, now)
+                self._finish(attempt)
         if self._left_behind:
             over = [attempt for attempt in self._left_behind if not children.group_lives(attempt.pid)]
             self._left_behind = [attempt for attempt in self._left_behind if attempt not in over]
             for attempt in over:
-                self._finish(attempt, now)
+                self._finish(attempt)
         if self._cgroups_to_remove:
             self._cgroups_to_remove = [cgroup for cgroup in self._cgroups_to_remove if not cgroup.remove()]
 
-    def _finish(self, attempt: Attempt, now: float) -> None:
+    def _finish(self, attempt: Attempt) -> None:
         """Nothing of the command's group is left."""
         self._limits.forget(attempt)
         if attempt.stop:
             self._kill_strays(attempt)
-        self._work.finished(attempt, ending.outcome(attempt, self._node, self._tail_bytes), now)
-        self._tidy(attempt)
+        self._conclude(attempt, ending.outcome(attempt, self._node, self._tail_bytes))
+
+    def _conclude(self, attempt: Attempt, outcome: Outcome) -> None:
+        self._journal.ended(outcome)
+        self._work.finished(attempt, outcome, time.monotonic())
+        if attempt.script or attempt.cgroup:
+            self._tidy(attempt)
 
     def _kill_strays(self, attempt: Attempt) -> None:
         """What left the command's process group (a daemon) still has its environment."""
         own = f"JOBMON_TASK_INSTANCE_ID={attempt.instance_id}"
-        for pid in orphans.marked(orphans.mark(self._state_dir), own):
-            orphans.kill(pid)
+        orphans.kill(list(orphans.marked(orphans.mark(self._state_dir), own)))
 
     def _tidy(self, attempt: Attempt) -> None:
         if attempt.script:
             Path(attempt.script).unlink(missing_ok=True)
         if attempt.cgroup is not None:
-            for pid in attempt.cgroup.processes():
-                orphans.kill(pid)
+            orphans.kill(attempt.cgroup.processes())
             if not attempt.cgroup.remove():
                 self._cgroups_to_remove.append(attempt.cgroup)
 
@@ -191,29 +196,49 @@ class Executor:
         outcomes = self._work.take_outcomes()
         claims = self._work.claims(now) if self._terminated_at is None else []
         if outcomes or claims:
-            request = self._request(outcomes=outcomes, claims=claims)
-            self._journal.sent(request)
-            self._reporter.send(request)
+            self._reporter.send(self._request(outcomes=outcomes, claims=claims))
             self._last_sent = now
 
     def _absorb(self, now: float) -> None:
         while (taken := self._reporter.take()) is not None:
             request, answer = taken
-            claims = []
-            if request is not None:
-                self._journal.answered(request.sequence, answer)
-                self._work.reported(request.outcomes)
-                claims = request.claims
-            for instance_id in self._work.absorb(claims, answer, now):
+            gone = [(each.batch_id, each.index) for each in answer.denials if each.verdict == "gone"]
+            self._journal.settled(gone)
+            if request is not None and request.outcomes:
+                self._told(request)
+            for instance_id in self._work.absorb(request.claims if request else [], answer, now):
                 self._limits.stop(self._work.running[instance_id], "cancel", now)
+
+    def _told(self, request: WorkRequest) -> None:
+        """The server has the outcomes of this request."""
+        if self._work.dummy:
+            self._journal.settled(self._work.places(request.outcomes))
+        elif request.runner == self._id:
+            self._journal.told(request.outcomes)
+        else:
+            self._journal.told_of_before()
+        self._work.reported(request.outcomes)
 
     def _heartbeat(self) -> WorkRequest | None:
         """Called by the reporter's thread."""
         alive = list(self._work.claimed)
         return self._request(alive=alive) if alive else None
 
-    def _request(self, **parts: object) -> WorkRequest:
-        return WorkRequest(runner=self._id, node=self._node, sequence=next(self._sequence), **parts)  # type: ignore[arg-type]
+    def _request(
+        self,
+        outcomes: Sequence[Outcome] = (),
+        claims: Sequence[Claim] = (),
+        alive: Sequence[TaskInstanceId] = (),
+        runner: str = "",
+    ) -> WorkRequest:
+        return WorkRequest(
+            runner=runner or self._id,
+            node=self._node,
+            sequence=next(self._sequence),
+            outcomes=list(outcomes),
+            alive=list(alive),
+            claims=list(claims),
+        )
 
     # --- the distributor -------------------------------------------------------------------------------
 
@@ -266,26 +291,20 @@ class Executor:
                 gone.append(instance_id)
             if found == "dropped":
                 dropped.append((batch_id, index))
-        self._journal.dropped(dropped)
+        self._journal.settled(dropped)
         return messages.Seen(gone=gone)
 
     # --- beginning and end -----------------------------------------------------------------------------
 
     def _take_over(self) -> None:
         """Go on where the executor before was killed."""
-        now = time.monotonic()
-        past = self._journal.past
-        asked: dict[int, set[int]] = {}
-        for request in [*self._journal.outcomes_of_another_boot, *past.unanswered.values()]:
-            for claim in request.claims:
-                asked.setdefault(claim.batch_id, set()).update(range(claim.start, claim.start + claim.count))
+        past, now = self._journal.past, time.monotonic()
         for batch_id, batch in past.batches.items():
-            self._work.add(batch, past.settled.get(batch_id, set()) | asked.get(batch_id, set()))
-        for request in [*self._journal.outcomes_of_another_boot, *past.unanswered.values()]:
-            self._work.repeat(request)
-            self._reporter.send(request)
-        for instance_id, token in list(past.granted.items()):
-            self._work.ended(ending.lost(instance_id, token, self._node), now)
+            self._work.add(batch, past.settled.get(batch_id, ()))
+        for outcome in _left(past, self._node):
+            self._work.ended(outcome, now)
+        if (before := past.before) and (outcomes := _left(before, self._node)):
+            self._reporter.send(self._request(runner=before.executor_id, outcomes=outcomes))
 
     def _terminate(self, now: float) -> None:
         """SIGTERM: end all commands, tell the server, and go; what waits stays in the journal."""
@@ -313,11 +332,20 @@ class Executor:
             cgroup.remove()
         if empty:
             self._journal.remove()
+        else:
+            self._journal.flush()
+        if empty:
             identity.remove_note(self._state_dir)
 
     def _prefix(self) -> str:
         """What the names of cgroups begin with, whichever executor of this folder makes them."""
         return f"jobmon-{zlib.crc32(os.fsencode(self._state_dir)):08x}-"
+
+
+def _left(past: Past, node: str) -> list[Outcome]:
+    """What the server is to be told of the attempts that a killed executor had started."""
+    lost = [ending.lost(instance_id, token, node) for instance_id, token in past.started.items()]
+    return [*past.untold.values(), *lost]
 
 
 def slots(config: Config) -> int:

@@ -1,16 +1,17 @@
 """The executor's memory: what a new executor must know when the old one was killed.
 
-A line is written before what it tells of has an effect: a batch before it is acknowledged, a request before it
-is sent, a grant before its commands start. So whoever reads the journal knows of each attempt that it was
+A line is written before what it tells of has an effect: a batch before it is acknowledged, a start before the
+process is made. So whoever reads the journal knows of each attempt that it was
 
-* never asked for: it is still to be claimed;
-* asked for, without an answer: nothing was started, and the request is repeated as it was;
-* granted, without an outcome in any request: it may have been started, so it is never started again;
-* over, with an outcome in a request: if that was not answered, the request is repeated.
+* not started: it is still to be claimed. If the old executor had claimed it, the server grants it again,
+  because the new executor has the same identity;
+* started, and its end was not seen: it is never started again, and the server is told that it is lost;
+* over, and the server has not answered that it knows: it is told again.
 
-The journal needs no fsync, because it must outlive the process and not the machine: after a reboot, or on
-another machine, nothing but the unanswered outcomes is taken over. If it cannot be written (disk full) it is
-removed, and a new executor then has a new identity, to which the server grants nothing that the old one had.
+The journal needs no fsync, because it must outlive the process and not the machine: after a reboot nothing runs
+any more, a new executor has a new identity, and the server is told of what was lost or over in the name of the
+old one. If the journal cannot be written (disk full) it is removed: a new executor then has a new identity, to
+which the server grants nothing that the old one had.
 """
 
 import os
@@ -20,7 +21,7 @@ from pathlib import Path
 import msgspec
 
 from jobmon.core.ids import BatchId, TaskInstanceId
-from jobmon.core.wire import Batch, WorkAnswer, WorkRequest
+from jobmon.core.wire import Batch, Outcome
 
 JOURNAL = "journal.jsonl"
 COMPACT_BYTES = 16 * 1024 * 1024
@@ -31,21 +32,21 @@ class Past(msgspec.Struct, kw_only=True, tag="past"):
 
     executor_id: str
     boot_id: str
-    sequence: int = 0
     batches: dict[BatchId, Batch] = {}
-    settled: dict[BatchId, set[int]] = {}  # indexes that are granted, gone or dropped
+    settled: dict[BatchId, set[int]] = {}  # indexes that need not be claimed any more
     finished: set[BatchId] = set()  # batches of which every attempt is settled
-    granted: dict[TaskInstanceId, str] = {}  # without an outcome so far: the token
-    unanswered: dict[int, WorkRequest] = {}
+    started: dict[TaskInstanceId, str] = {}  # the end was not seen: the token
+    untold: dict[TaskInstanceId, Outcome] = {}
+    before: "Past | None" = None  # of an executor before the reboot, until the server knows how all of it ended
 
     def settle(self, batch_id: BatchId, indexes: Iterable[int]) -> None:
-        """These attempts will not be claimed again."""
-        if batch_id in self.finished:
+        """These attempts will not be claimed any more."""
+        batch = self.batches.get(batch_id)
+        if batch is None:
             return
         settled = self.settled.setdefault(batch_id, set())
         settled.update(indexes)
-        batch = self.batches.get(batch_id)
-        if batch is not None and len(settled) >= batch.size:
+        if len(settled) >= batch.size:
             del self.batches[batch_id], self.settled[batch_id]
             self.finished.add(batch_id)
 
@@ -60,59 +61,58 @@ class Accepted(msgspec.Struct, tag="accepted"):
         past.batches[self.batch.batch_id] = self.batch
 
 
-class Dropped(msgspec.Struct, tag="dropped"):
-    """Attempts were cancelled before they were claimed. Columns."""
+class Settled(msgspec.Struct, tag="settled"):
+    """Attempts that are over without having been started here. Columns."""
 
     batch_id: list[BatchId]
     index: list[int]
 
     def apply(self, past: Past) -> None:
-        """They are settled."""
+        """They need not be claimed."""
         for batch_id, index in zip(self.batch_id, self.index, strict=True):
             past.settle(batch_id, (index,))
 
 
-class Sent(msgspec.Struct, tag="sent"):
-    """A request is about to be sent."""
-
-    request: WorkRequest
-
-    def apply(self, past: Past) -> None:
-        """Its outcomes have been told."""
-        past.sequence = self.request.sequence
-        past.unanswered[self.request.sequence] = self.request
-        for outcome in self.request.outcomes:
-            past.granted.pop(outcome.instance_id, None)
-
-
-class Granted(msgspec.Struct, array_like=True):
-    """Attempts of one batch that may start; columns."""
+class Started(msgspec.Struct, tag="started", array_like=True):
+    """A command is about to be started."""
 
     batch_id: BatchId
-    index: list[int]
-    instance_id: list[TaskInstanceId]
-    token: list[str]
-
-
-class Answered(msgspec.Struct, tag="answered"):
-    """The answer to a request."""
-
-    sequence: int
-    granted: list[Granted]
-    gone: list[tuple[BatchId, int]]
+    index: int
+    instance_id: TaskInstanceId
+    token: str
 
     def apply(self, past: Past) -> None:
-        """What it granted may run from now on; what is gone is settled."""
-        past.unanswered.pop(self.sequence, None)
-        for grant in self.granted:
-            past.settle(grant.batch_id, grant.index)
-            past.granted.update(zip(grant.instance_id, grant.token, strict=True))
-        for batch_id, index in self.gone:
-            past.settle(batch_id, (index,))
+        """It may run from now on."""
+        past.settle(self.batch_id, (self.index,))
+        past.started[self.instance_id] = self.token
 
 
-Line = Accepted | Dropped | Sent | Answered
-_decode = msgspec.json.Decoder(Past | Line).decode
+class Ended(msgspec.Struct, tag="ended", array_like=True):
+    """A command that was started is over."""
+
+    outcome: Outcome
+
+    def apply(self, past: Past) -> None:
+        """The server is to be told."""
+        past.started.pop(self.outcome.instance_id, None)
+        past.untold[self.outcome.instance_id] = self.outcome
+
+
+class Told(msgspec.Struct, tag="told", array_like=True):
+    """The server has the outcomes of these attempts."""
+
+    instance_id: list[TaskInstanceId]
+
+    def apply(self, past: Past) -> None:
+        """They are of no interest any more."""
+        for instance_id in self.instance_id:
+            past.untold.pop(instance_id, None)
+
+
+Line = Accepted | Settled | Started | Ended | Told
+# A union may not hold structs of both forms, so the two kinds of lines are told apart by their first byte.
+_decode_object = msgspec.json.Decoder(Past | Accepted | Settled).decode
+_decode_array = msgspec.json.Decoder(Started | Ended | Told).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -124,11 +124,10 @@ class Journal:
         self._file = state_dir / JOURNAL
         self._compact_bytes = compact_bytes
         self.past = read(self._file) or new_past(boot_id)
-        self.outcomes_of_another_boot: list[WorkRequest] = []
         if self.past.boot_id != boot_id:
-            self.outcomes_of_another_boot = _outcomes(self.past.unanswered.values())
-            self.past = new_past(boot_id)
+            self.past = new_past(boot_id, self.past)
         self._written = 0
+        self._held = bytearray()
         self._out = -1
         self.problem = ""
         self.compact()
@@ -136,35 +135,59 @@ class Journal:
     def accepted(self, batch: Batch) -> None:
         """Before a batch is acknowledged."""
         self._add(Accepted(batch))
+        self.flush()
 
-    def dropped(self, attempts: Sequence[tuple[BatchId, int]]) -> None:
-        """Before cancelled attempts are told to be gone."""
+    def settled(self, attempts: Sequence[tuple[BatchId, int]]) -> None:
+        """Attempts that were cancelled or are gone, before that is told to anybody."""
         if attempts:
             batch_ids, indexes = zip(*attempts, strict=True)
-            self._add(Dropped(list(batch_ids), list(indexes)))
+            self._add(Settled(list(batch_ids), list(indexes)))
+            self.flush()
 
-    def sent(self, request: WorkRequest) -> None:
-        """Before a request is sent."""
-        self._add(Sent(request))
+    def started(self, batch_id: BatchId, index: int, instance_id: TaskInstanceId, token: str) -> None:
+        """Before a command is started."""
+        self._add(Started(batch_id, index, instance_id, token))
+        self.flush()
 
-    def answered(self, sequence: int, answer: WorkAnswer) -> None:
-        """Before any command of an answer is started."""
-        granted = [Granted(each.batch_id, each.index, each.instance_id, each.token) for each in answer.grants]
-        gone = [(each.batch_id, each.index) for each in answer.denials if each.verdict == "gone"]
-        self._add(Answered(sequence, granted, gone))
+    def ended(self, outcome: Outcome) -> None:
+        """When a command is over; written by the next `flush`."""
+        self._add(Ended(outcome))
+
+    def told(self, outcomes: Iterable[Outcome]) -> None:
+        """When the server has answered."""
+        self._add(Told([outcome.instance_id for outcome in outcomes]))
+
+    def told_of_before(self) -> None:
+        """When the server has answered about the executor before the reboot."""
+        self.past.before = None
+        self.compact()
 
     def knows(self, batch_id: BatchId) -> bool:
         """Whether a batch was ever accepted."""
         return batch_id in self.past.batches or batch_id in self.past.finished
 
+    def flush(self) -> None:
+        """Write what is held. To be called before waiting for anything."""
+        if not self._held or self.problem:
+            return
+        try:
+            self._write(self._held)
+        except OSError as error:
+            self._give_up(error)
+        self._held.clear()
+        if self._written > self._compact_bytes:
+            self.compact()
+
     def compact(self) -> None:
         """Write all that is known as one line instead of the lines that told it."""
+        if self.problem:
+            return
         new = self._file.with_suffix(".new")
         try:
             out = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
             self.close()
             self._out = out
-            self._write(_encode(self.past))
+            self._write(_encode(self.past) + b"\n")
             new.replace(self._file)
             self._written = 0
         except OSError as error:
@@ -183,20 +206,14 @@ class Journal:
 
     def _add(self, line: Line) -> None:
         line.apply(self.past)
-        if self.problem:
-            return
-        try:
-            self._write(_encode(line))
-        except OSError as error:
-            self._give_up(error)
-        if self._written > self._compact_bytes:
-            self.compact()
+        self._held += _encode(line)
+        self._held += b"\n"
 
-    def _write(self, line: bytes) -> None:
-        line += b"\n"
-        self._written += len(line)
-        while line:
-            line = line[os.write(self._out, line) :]
+    def _write(self, raw: bytes | bytearray) -> None:
+        self._written += len(raw)
+        written = os.write(self._out, raw)
+        while written < len(raw):
+            written += os.write(self._out, raw[written:])
 
     def _give_up(self, error: OSError) -> None:
         self.problem = f"the journal {self._file} cannot be written ({error.strerror}); it is removed"
@@ -211,7 +228,7 @@ def read(file: Path) -> Past | None:
     try:
         past: Past | None = None
         for line in file.read_bytes().split(b"\n")[:-1]:
-            entry = _decode(line)
+            entry = (_decode_array if line.startswith(b"[") else _decode_object)(line)
             if isinstance(entry, Past):
                 past = entry
             elif past is not None:
@@ -221,11 +238,6 @@ def read(file: Path) -> Past | None:
     return past
 
 
-def new_past(boot_id: str) -> Past:
+def new_past(boot_id: str, before: Past | None = None) -> Past:
     """An executor that begins."""
-    return Past(executor_id=os.urandom(16).hex(), boot_id=boot_id)
-
-
-def _outcomes(requests: Iterable[WorkRequest]) -> list[WorkRequest]:
-    """The same requests without their claims."""
-    return [msgspec.structs.replace(request, claims=[]) for request in requests if request.outcomes]
+    return Past(executor_id=os.urandom(16).hex(), boot_id=boot_id, before=before)

@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 GIVE_UP_SECONDS = 30.0
@@ -34,8 +34,7 @@ def sweep(state_mark: str, sessions: set[int]) -> int:
                 f"processes {sorted(left)}, started by an earlier executor, cannot be killed; "
                 "they wait for a device or a file server that does not answer"
             )
-        for pid in left:
-            kill(pid)
+        kill(left)
         killed |= left
         reap()
         time.sleep(0.005)
@@ -51,10 +50,15 @@ def marked(*entries: str) -> Iterator[int]:
             yield pid
 
 
-def kill(pid: int) -> None:
-    """SIGKILL, if it is still there and ours."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, signal.SIGKILL)
+def kill(pids: Collection[int]) -> None:
+    """SIGKILL to all that are still there and ours.
+
+    They are stopped first: a shell whose child dies before itself would go on with its next command.
+    """
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
 
 
 def reap() -> None:

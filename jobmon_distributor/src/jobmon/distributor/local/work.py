@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from jobmon.core.ids import BatchId, TaskInstanceId
-from jobmon.core.wire import Batch, Claim, Denial, Outcome, WorkAnswer, WorkRequest
+from jobmon.core.wire import Batch, Claim, Denial, Outcome, WorkAnswer
 from jobmon.distributor.local import ending
 from jobmon.distributor.local.attempt import Attempt, attempts
 from jobmon.distributor.local.queue import Queue
@@ -41,6 +41,8 @@ class Work:
         self.unreported: set[TaskInstanceId] = set()  # in `outcomes`, or in a request without an answer
         self.used_slots = 0
         self._asked: dict[TaskInstanceId, tuple[BatchId, int, int]] = {}  # batch, index, slots
+        self._places: dict[TaskInstanceId, tuple[BatchId, int]] = {}  # of a dummy's outcomes
+        self._promised_slots = 0  # of what is asked or ready
         self._firsts: dict[BatchId, Batch] = {}
         self._unwanted: set[TaskInstanceId] = set()
         self._oldest_outcome = 0.0
@@ -90,12 +92,7 @@ class Work:
         for index in range(claim.start, claim.start + claim.count):
             instance_id = TaskInstanceId(batch.first_instance_id + index)
             self._asked[instance_id] = (claim.batch_id, index, slots)
-
-    def repeat(self, request: WorkRequest) -> None:
-        """A request that an earlier executor sent is sent again."""
-        self.unreported.update(outcome.instance_id for outcome in request.outcomes)
-        for claim in request.claims:
-            self.ask(claim)
+        self._promised_slots += slots * claim.count
 
     def take_outcomes(self) -> list[Outcome]:
         """All outcomes that wait to be told."""
@@ -123,8 +120,7 @@ class Work:
         waiting = len(self.ready) + len(self._asked)
         if self.dummy:
             return 0, max(0, DUMMY_AHEAD - waiting)
-        promised = sum(each.order.slots for each in self.ready) + sum(each[2] for each in self._asked.values())
-        room = self.parallelism - self.used_slots - promised
+        room = self.parallelism - self.used_slots - self._promised_slots
         return max(0, room), max(0, self._ahead() + min(0, room))
 
     def _ahead(self) -> int:
@@ -153,17 +149,23 @@ class Work:
         """The server has these outcomes."""
         self.unreported.difference_update(outcome.instance_id for outcome in outcomes)
 
+    def places(self, outcomes: Iterable[Outcome]) -> list[tuple[BatchId, int]]:
+        """Batch and index of a dummy's attempts, which are still on record."""
+        return [self._places.pop(outcome.instance_id) for outcome in outcomes]
+
     def _granted(self, attempt: Attempt, now: float) -> None:
-        self._asked.pop(attempt.instance_id, None)
+        self._not_asked(attempt.instance_id)
         if self.dummy:
+            self._places[attempt.instance_id] = (attempt.batch_id, attempt.index)
             self.ended(ending.dummy(attempt), now)
             return
         self.ready.append(attempt)
+        self._promised_slots += attempt.order.slots
         self.claimed[attempt.instance_id] = attempt.token
 
     def _denied(self, denial: Denial, now: float) -> None:
         instance_id = TaskInstanceId(self._firsts[denial.batch_id].first_instance_id + denial.index)
-        asked = self._asked.pop(instance_id, None)
+        asked = self._not_asked(instance_id)
         wanted = instance_id not in self._unwanted
         self._unwanted.discard(instance_id)
         if asked and wanted and denial.verdict == "wait":
@@ -173,9 +175,15 @@ class Work:
     def _unanswered(self, claim: Claim, now: float) -> None:
         first = self._firsts[claim.batch_id].first_instance_id
         for index in range(claim.start, claim.start + claim.count):
-            asked = self._asked.pop(TaskInstanceId(first + index), None)
+            asked = self._not_asked(TaskInstanceId(first + index))
             if asked:
                 self.queue.put_back(claim.batch_id, index, now + UNANSWERED_CLAIM_SECONDS, asked[2])
+
+    def _not_asked(self, instance_id: TaskInstanceId) -> tuple[BatchId, int, int] | None:
+        asked = self._asked.pop(instance_id, None)
+        if asked:
+            self._promised_slots -= asked[2]
+        return asked
 
     # --- what happens to commands ----------------------------------------------------------------------
 
@@ -183,13 +191,14 @@ class Work:
         """The next attempt for which there are slots; it has them from now on."""
         while self.ready:
             attempt = self.ready[0]
-            if attempt.instance_id in self._unwanted:
-                self.ready.popleft()
-                self.ended(ending.killed_before_start(attempt), now)
-                continue
-            if self.used_slots and self.used_slots + attempt.order.slots > self.parallelism:
+            unwanted = attempt.instance_id in self._unwanted
+            if not unwanted and self.used_slots and self.used_slots + attempt.order.slots > self.parallelism:
                 return None
             self.ready.popleft()
+            self._promised_slots -= attempt.order.slots
+            if unwanted:
+                self.ended(ending.killed_before_start(attempt), now)
+                continue
             self.running[attempt.instance_id] = attempt
             self.used_slots += attempt.order.slots
             return attempt

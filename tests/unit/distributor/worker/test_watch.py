@@ -1,0 +1,113 @@
+"""Decisions while a command runs, on a scripted command."""
+
+import signal
+from collections.abc import Sequence
+
+import pytest
+
+from jobmon.distributor.worker import inbox, verdict
+from jobmon.distributor.worker.watch import Watch
+
+
+class Script:
+    """A command that ends by itself or at a deadly signal, and the inbox that goes with it.
+
+    `takes` are the events of each look into the inbox; the command's end stands among them as the wait status
+    it has from then on.
+    """
+
+    def __init__(self, *takes: Sequence[int] | str) -> None:
+        self.takes = list(takes)
+        self.status: int | None = None
+        self.family = 0
+        self.sent: list[int] = []
+        self.waited: list[float | None] = []
+
+    def take(self, seconds: float | None) -> bytes:
+        self.waited.append(seconds)
+        events = self.takes.pop(0) if self.takes else b""
+        if isinstance(events, str):
+            self.status = int(events)
+            return bytes([signal.SIGCHLD])
+        return bytes(events)
+
+    def signal(self, number: int) -> None:
+        self.sent.append(number)
+        if number == signal.SIGKILL:
+            self.status, self.family = number, 0
+
+    def collect(self) -> None:
+        pass
+
+    def others(self) -> list[int]:
+        return [1] * self.family
+
+
+def watch(script: Script, interrupt_timeout_seconds: float = 60) -> tuple[str, int]:
+    watch = Watch(script, script, interrupt_timeout_seconds, None)  # type: ignore[arg-type]
+    exit_code = watch.wait()
+    return watch.cause, exit_code
+
+
+def test_a_command_that_ends_by_itself_is_waited_for_without_a_timeout() -> None:
+    script = Script([], [signal.SIGCHLD], "768")
+
+    assert watch(script) == ("", 3)
+    assert script.waited == [None, None, None]
+    assert script.sent == []
+
+
+@pytest.mark.promise("F35")
+@pytest.mark.parametrize("status", [signal.SIGTERM.value, (128 + signal.SIGTERM) << 8])
+def test_a_signal_that_comes_just_after_the_death_it_explains_is_its_cause(status: int) -> None:
+    script = Script(str(status), [signal.SIGTERM])
+
+    cause, _ = watch(script)
+
+    assert cause == verdict.CANCELLED
+
+
+def test_a_death_by_a_signal_that_nobody_explains_has_no_cause() -> None:
+    script = Script(str(signal.SIGTERM.value), [signal.SIGCHLD])
+
+    assert watch(script) == ("", -signal.SIGTERM)
+
+
+def test_a_signal_after_a_good_end_changes_nothing() -> None:
+    script = Script([], "0", [signal.SIGTERM])
+
+    assert watch(script) == ("", 0)
+    assert script.sent == []
+
+
+@pytest.mark.promise("F34")
+def test_the_first_cause_stands() -> None:
+    script = Script([signal.SIGUSR1], [signal.SIGTERM, inbox.STOP, inbox.STOP], "256")
+
+    assert watch(script) == (verdict.TIME_LIMIT, 1)
+    assert script.sent == [signal.SIGTERM, signal.SIGTERM]
+
+
+@pytest.mark.promise("F27")
+def test_superseded_wins_over_all_and_kills_at_once() -> None:
+    script = Script([inbox.STOP], [inbox.SUPERSEDED])
+
+    assert watch(script) == (verdict.SUPERSEDED, -signal.SIGKILL)
+    assert script.sent == [signal.SIGTERM, signal.SIGKILL]
+
+
+def test_what_was_told_to_end_is_given_its_time_though_the_command_is_over() -> None:
+    script = Script([signal.SIGTERM], "0", [signal.SIGCHLD])
+    script.family = 1
+
+    assert watch(script, interrupt_timeout_seconds=0.05) == (verdict.CANCELLED, -signal.SIGKILL)
+    assert script.sent == [signal.SIGTERM, signal.SIGKILL]
+    assert script.takes == []
+
+
+@pytest.mark.parametrize("number", sorted(inbox.PASSED_ON))
+def test_other_signals_are_passed_on(number: signal.Signals) -> None:
+    script = Script([number], "0")
+
+    assert watch(script) == ("", 0)
+    assert script.sent == [number]
