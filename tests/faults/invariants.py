@@ -193,17 +193,22 @@ def _runs(connection: Connection) -> None:
     )
     for row in _rows(connection, current):
         assert WORKFLOW_OF_RUN.get(row.run_status) == row.status, f"I3: workflow and run disagree: {tuple(row)}"
+    given_up = (
+        "EXISTS (SELECT 1 FROM audit a WHERE a.kind = 'R' AND a.entity_id = w.current_run_id "
+        "        AND a.new = 'E' AND a.actor = 'reaper')"
+    )
     _none(
         connection,
         "I9: workflows that are over while attempts of theirs are not (workflow, status, attempt, status)",
         "SELECT w.id, w.status, i.id, i.status FROM workflow w JOIN task_instance i ON i.workflow_id = w.id "
-        f"WHERE w.status IN ('D', 'F') AND i.status NOT IN ('{OVER}')",
+        f"WHERE w.status IN ('D', 'F') AND i.status NOT IN ('{OVER}') AND NOT {given_up}",
     )
     _none(
         connection,
         "I10: workflows that are done while tasks of theirs are not, or the other way round (id, status, undone)",
         "SELECT w.id, w.status, COUNT(t.id) FROM workflow w "
-        "LEFT JOIN task t ON t.workflow_id = w.id AND t.status <> 'D' WHERE w.status IN ('D', 'F') "
+        "LEFT JOIN task t ON t.workflow_id = w.id AND t.status <> 'D' "
+        f"WHERE w.status = 'D' OR (w.status = 'F' AND NOT {given_up}) "
         "GROUP BY w.id, w.status HAVING (w.status = 'D') <> (COUNT(t.id) = 0)",
     )
 

@@ -25,6 +25,7 @@ KILLS = 8 if LONG else 2
 NEVER = 3  # tasks that fail for ever until their cause is mended
 ONCE = TASKS // 100  # tasks that fail on their first attempt
 LINES = 2 * (TASKS - NEVER) + 2 * ONCE  # what the witness holds at least when all is over
+DRIVEN = "SELECT holder <> '' AND id = 2 FROM workflow_run ORDER BY id DESC LIMIT 1"
 SECONDS = 60 + TASKS / 2
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(SECONDS * 3)]
@@ -167,13 +168,15 @@ def test_a_resume_that_was_killed_is_resumed(home: Home, how: str) -> None:
     for runs in (2, 3, 4):
         home.kill_client()
         home.start(WAITING, "--resume", how)
-        home.wait_for(lambda runs=runs: home.value("SELECT COUNT(*) FROM workflow_run") == runs, "another run", SECONDS)
+        home.wait_for(
+            lambda runs=runs: home.value("SELECT COUNT(*) FROM workflow_run") == runs, "another run", SECONDS
+        )
     home.kill_client()
     script = home.start(WAITING, "--resume", how)
     (home.folder / "release").touch()
 
     assert (script.end(SECONDS), script.out.split()[-1:]) == (0, ["D"]), script.err
-    assert home.column("SELECT status FROM workflow_run") == ["T", "T", "T", "T", "D"]
+    assert home.column("SELECT status FROM workflow_run ORDER BY id") == ["T", "T", "T", "T", "D"]
     if how == "hot":
         assert set(home.witness.starts().values()) == {1}
     holds(home)
@@ -188,7 +191,7 @@ def test_a_resume_that_was_killed_is_resumed(home: Home, how: str) -> None:
 def test_a_hot_resume_adopts_what_runs(home: Home, also: Sequence[str]) -> None:
     running = kill_client_while_two_run(home, also)
     script = home.start(WAITING, "--resume", "hot")
-    home.wait_for(lambda: home.value("SELECT COUNT(*) FROM workflow_run WHERE holder <> ''") == 2, "a new driver")
+    home.wait_for(lambda: home.value(DRIVEN), "a new driver")
     (home.folder / "release").touch()
 
     assert (script.end(SECONDS), script.out.split()[-1:]) == (0, ["D"]), script.err
@@ -209,6 +212,21 @@ def test_a_cold_resume_ends_what_runs_before_it_starts_it_again(home: Home, also
     assert (script.end(SECONDS), script.out.split()[-1:]) == (0, ["D"]), script.err
     ended = {line.attempt for line in home.witness.lines() if line.word == "end"}
     assert not running.keys() & ended
+    assert sorted(home.witness.starts().values()) == [1, 1, 1, 1, 2, 2]
+    holds(home)
+
+
+@pytest.mark.promise("F63")
+@pytest.mark.promise("F30")
+def test_who_takes_over_notices_the_death_of_an_executor_that_another_one_started(home: Home) -> None:
+    running = kill_client_while_two_run(home, ("distributor",))
+    script = home.start(WAITING, "--resume", "hot")
+    home.wait_for(lambda: home.value(DRIVEN), "a new driver")
+    home.kill("executor")
+    (home.folder / "release").touch()
+
+    assert (script.end(SECONDS), script.out.split()[-1:]) == (0, ["D"]), script.err
+    assert not running.values() & home.processes().keys()
     assert sorted(home.witness.starts().values()) == [1, 1, 1, 1, 2, 2]
     holds(home)
 

@@ -213,7 +213,9 @@ class Life(RuleBasedStateMachine):
         statuses = dict(self.rows("SELECT id, status FROM task_instance"))
         for id, told in self.world.acknowledged.items():
             killed = told != "D" and statuses[id] == "F"
-            assert killed or statuses[id] == told, f"I8: the end {told} of {id} was confirmed; it is {statuses[id]}"
+            assert killed or statuses[id] == told, (
+                f"I8: the end {told} of {id} was confirmed; it is {statuses[id]}"
+            )
 
     def check_limits(self, before: Counter[str]) -> None:
         for name, active in self.active().items():

@@ -75,7 +75,7 @@ class Distributor:
     run_id: int
     fence: int = -1
     hand: dict[int, wire.Batch] = field(default_factory=dict)
-    settled: dict[int, wire.Launched | wire.Refused | None] = field(default_factory=dict)
+    settled: dict[int, wire.Launched | wire.Refused] = field(default_factory=dict)
     launched: list[wire.Launched] = field(default_factory=list)
     refused: list[wire.Refused] = field(default_factory=list)
     observed: list[wire.Observed] = field(default_factory=list)
@@ -180,7 +180,9 @@ class World:
         )  # fmt: skip
         self.send(lambda c, at: bind.add_chunk(c, bound.workflow_id, request, at))
 
-    def start_run(self, *, resume: bool, cold: bool = False, fail_fast: bool = False, seconds: float = 1e6) -> None:
+    def start_run(
+        self, *, resume: bool, cold: bool = False, fail_fast: bool = False, seconds: float = 1e6
+    ) -> None:
         """A client begins a run, or takes the workflow over."""
         request = wire.StartRunRequest(
             request_id=self._name("start"), user="ann", host=HOST, pid=1, version="4", fail_fast=fail_fast,
@@ -202,7 +204,7 @@ class World:
 
     def supply(self) -> None:
         """The client computes resources for the tasks that wait for them."""
-        waiting = self.ids("SELECT id FROM task WHERE status = 'A' AND deferred ORDER BY id")
+        waiting = self.column("SELECT id FROM task WHERE status = 'A' AND deferred ORDER BY id")
         fresh = wire.TaskResources(cluster="toy", requested=Resources(cores=2))
         request = wire.DeferredResources(task_ids=waiting, resources=[fresh] * len(waiting))
         self.send(lambda c, at: deferred.supply(c, self.workflow_id, request, at))
@@ -257,10 +259,10 @@ class World:
             else:
                 one.hand[batch.batch_id] = batch
 
-    def _report(self, one: Distributor, report: wire.Launched | wire.Refused | None) -> None:
+    def _report(self, one: Distributor, report: wire.Launched | wire.Refused) -> None:
         if isinstance(report, wire.Launched):
             one.launched.append(report)
-        elif isinstance(report, wire.Refused):
+        else:
             one.refused.append(report)
 
     def submit(self, one: Distributor, batch: wire.Batch, answered: bool = True) -> None:
@@ -269,8 +271,7 @@ class World:
         attempts = range(batch.first_instance_id, batch.first_instance_id + batch.size)
         if batch.batch_id not in self.batches:
             if all(id in unwanted for id in attempts):
-                self._settle(one, batch, None)
-                one.observed += [wire.Observed(instance_id=id, state="gone") for id in attempts]
+                self._settle(one, batch, refusal(batch, "killed"))
                 return
             self.batches[batch.batch_id] = batch
             self.slots.update({(batch.batch_id, index): Slot() for index in range(batch.size)})
@@ -280,10 +281,9 @@ class World:
     def refuse(self, one: Distributor, batch: wire.Batch, failure_class: str) -> None:
         """The cluster does not take a batch, which it can only say of one that it does not have."""
         if batch.batch_id not in self.batches:
-            report = wire.Refused(batch_id=batch.batch_id, failure_class=failure_class, message="no")
-            self._settle(one, batch, report)
+            self._settle(one, batch, refusal(batch, failure_class))
 
-    def _settle(self, one: Distributor, batch: wire.Batch, report: wire.Launched | wire.Refused | None) -> None:
+    def _settle(self, one: Distributor, batch: wire.Batch, report: wire.Launched | wire.Refused) -> None:
         one.hand.pop(batch.batch_id, None)
         one.settled[batch.batch_id] = report
         self._report(one, report)
@@ -391,7 +391,7 @@ class World:
 
     # What a test wants to know.
 
-    def ids(self, query: str) -> list[int]:
+    def column(self, query: str) -> list[Any]:
         """The first column of a query."""
         return self.database.read(lambda c: list(c.execute(sa.text(query)).scalars()))
 
@@ -444,6 +444,11 @@ class World:
             if runner.state == "ended":
                 self.report(runner)
         self.supply()
+
+
+def refusal(batch: wire.Batch, failure_class: str) -> wire.Refused:
+    """The cluster's word that it does not have this batch."""
+    return wire.Refused(batch_id=batch.batch_id, failure_class=failure_class, message="no")
 
 
 def wipe(database: Database) -> None:

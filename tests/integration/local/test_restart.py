@@ -9,7 +9,7 @@ import pytest
 
 from integration.local.conftest import Connect, executor_pid, gone, replaced
 from integration.local.peer import Peer, wait_for
-from jobmon.distributor.local import journal
+from jobmon.distributor.local import identity, journal
 
 
 def witness(file: Path, seconds: float) -> str:
@@ -141,6 +141,44 @@ def test_a_new_executor_first_ends_what_the_old_one_left(
     wait_for(lambda: replaced(cluster, old), "another executor")
 
     assert gone(pid)
+
+
+@pytest.mark.promise("F06")
+def test_after_a_reboot_the_server_hears_of_what_was_lost(
+    peer: Peer, connect: Connect, tmp_path: Path, state_dir: Path
+) -> None:
+    batch = peer.batch([witness(tmp_path / "log", 1000), witness(tmp_path / "log", 1000)])
+    cluster = connect(parallelism=1)
+    job_id = cluster.submit(batch)
+    wait_for(lambda: lines(tmp_path / "log") == 1, "the first")
+    old = executor_pid(cluster)
+    os.kill(old, signal.SIGSTOP)  # so that nothing is written any more
+
+    for name in (journal.JOURNAL, identity.NOTE):
+        file = state_dir / name
+        file.write_bytes(file.read_bytes().replace(identity.boot_id().encode(), b"another-boot"))
+    os.kill(old, signal.SIGKILL)
+    wait_for(lambda: cluster.events() or replaced(cluster, old), "another executor")
+    wait_for(lambda: peer.statuses()["X"] == 1, "the outcome of the first")
+    observed = cluster.observe(peer.jobs(batch, job_id))
+
+    assert {(one.instance_id, one.state) for one in observed} == {(1, "gone"), (2, "gone")}
+    assert starts(tmp_path / "log") == ["1"]
+    wait_for(lambda: b'"before":null' in (state_dir / journal.JOURNAL).read_bytes(), "the journal")
+
+
+def test_a_server_that_leaves_no_note_is_where_the_distributor_says(peer: Peer, connect: Connect) -> None:
+    (peer.folder / "server.json").unlink()
+    first, second = peer.batch(["true"]), peer.batch(["true"])
+    connect().submit(first)
+    assert peer.outcome(first).status == "D"
+
+    peer.stop()
+    peer.start()
+    (peer.folder / "server.json").unlink()
+    connect().submit(second)
+
+    assert peer.outcome(second).status == "D"
 
 
 @pytest.mark.promise("F05")

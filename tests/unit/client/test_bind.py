@@ -124,15 +124,18 @@ def test_a_workflow_that_the_server_knows_is_not_sent_again(server: CannedServer
     assert [path for path, _ in server.requests] == ["/workflow"]
 
 
-def test_tasks_in_another_order_find_their_ids_by_their_hashes(server: CannedServer) -> None:
+def test_tasks_in_another_order_take_the_order_of_the_server_and_are_announced_again(server: CannedServer) -> None:
     workflow, _, tasks = map_of(Tool("tests"), 3)
     hashes = [node.hex() for node in Graph(workflow).node_hashes]
     page = wire.TaskIdentities(task_ids=[100, 101, 102], node_hashes=hashes[::-1], statuses=["G"] * 3)
     server.prepare(routes.BIND, answer(send="none", same_order=False))
     server.prepare(routes.IDENTITIES, page, workflow_id=3)
     workflow.bind()
+    first, second = (body["order_hash"] for path, body in server.requests if path == "/workflow")
 
-    assert [task.task_id for task in tasks] == [102, 101, 100]
+    assert workflow.task_list == tasks[::-1]
+    assert [task.task_id - tasks[2].task_id for task in tasks] == [2, 1, 0]
+    assert first != second
 
 
 def test_what_the_server_says_against_it_is_raised(server: CannedServer) -> None:

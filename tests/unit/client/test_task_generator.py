@@ -31,7 +31,7 @@ def write(x: int, words: list[str], out: str, scale: "float | None" = None) -> N
 @pytest.fixture
 def generator(tool: Tool) -> TaskGenerator:
     """As `write`, with a template of its own for every test."""
-    return TaskGenerator(write.task_function, {}, "tests", ["x"])
+    return TaskGenerator(write.task_function, {}, "tests", ["x"], module_source_path=__file__)
 
 
 @given(x=st.integers(), words=st.lists(TEXT), scale=st.none() | st.floats(allow_nan=False))

@@ -39,11 +39,10 @@ KEPT_BYTES = 64_000_000
 
 
 class Bound(NamedTuple):
-    """What the server knows the workflow as. `task_ids` is None when ids follow positions."""
+    """What the server knows the workflow as; ids follow positions."""
 
     workflow_id: WorkflowId
     first_task_id: TaskId
-    task_ids: list[TaskId] | None
     array_ids: list[ArrayId]
     done_count: int
 
@@ -154,14 +153,15 @@ def bind(
     """
     graph = Graph(workflow, workflow.chunk_tasks)
     answer = server.call(routes.BIND, _announcement(workflow, graph, resume))
+    if not answer.same_order:
+        workflow.order_by(_ids_by_hash(server, answer.workflow_id, graph.node_hashes))
+        graph = Graph(workflow, workflow.chunk_tasks)
+        answer = server.call(routes.BIND, _announcement(workflow, graph, resume))
     if answer.send != "none":
         for chunk in graph.chunks(answer):
             server.call(routes.CHUNK, chunk, workflow_id=answer.workflow_id)
             told(chunk.first + len(chunk.name), len(graph.tasks))
-    task_ids = None
-    if not answer.same_order:
-        task_ids = _ids_by_hash(server, answer.workflow_id, graph.node_hashes)
-    return Bound(answer.workflow_id, answer.first_task_id, task_ids, answer.array_ids, answer.done_count)
+    return Bound(answer.workflow_id, answer.first_task_id, answer.array_ids, answer.done_count)
 
 
 def _announcement(workflow: Workflow, graph: Graph, resume: bool) -> wire.BindRequest:

@@ -97,7 +97,8 @@ def clock_text(seconds: float) -> str:
 
 def failure_text(failure: FailedTask) -> str:
     """One line: which task, what it said last, where the rest is."""
-    where = f" (see {failure.stderr_path})" if failure.stderr_path else ""
+    known = not failure.stderr_path or failure.stderr_path in failure.message
+    where = "" if known else f" (see {failure.stderr_path})"
     return f"failed: task {failure.task_id} {failure.name}: {failure.message.strip() or 'no message'}{where}"
 
 
@@ -202,7 +203,9 @@ class Bars:
             counts = array.counts
             ended = counts.done + counts.fatal
             style = "red" if counts.fatal else "green"
-            bar = ProgressBar(total=max(counts.total, 1), completed=ended, width=30, complete_style=style)
+            bar = ProgressBar(
+                total=max(counts.total, 1), completed=ended, width=30, complete_style=style, finished_style=style
+            )
             failed = Text(f"{counts.fatal} failed", style="red") if counts.fatal else Text("")
             running = Text(f"{counts.running} running" if counts.running else "", style="cyan")
             table.add_row(Text(array.name), bar, Text(f"{counts.done}/{counts.total}"), running, failed)

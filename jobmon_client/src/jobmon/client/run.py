@@ -175,16 +175,14 @@ def _title(workflow: Workflow, started: wire.StartRunAnswer) -> str:
 def _ending(workflow: Workflow, end: wire.WatchAnswer) -> str:
     words = {letter: word for word, letter in vars(WorkflowRunStatus).items() if isinstance(letter, str)}
     counts = end.counts
-    word = words.get(end.status, end.status)
     text = (
-        f"Workflow {workflow.workflow_id} ended {word} after {end.elapsed_seconds:.1f} s: "
-        f"{counts.done} of {counts.total} tasks done, {counts.fatal} failed"
+        f"Workflow {workflow.workflow_id} ended {words.get(end.status, end.status)} "
+        f"after {end.elapsed_seconds:.1f} s: {counts.done} of {counts.total} tasks done, {counts.fatal} failed"
     )
     if end.status == WorkflowRunStatus.DONE:
         return text
-    reason = f" ({end.reason})" if end.reason else ""
-    look = f"`jobmon workflow tasks -w {workflow.workflow_id} -s FATAL`"
-    return f"{text}{reason}. Look at {look}, then run(resume=True)"
+    look = f" Look at `jobmon workflow tasks -w {workflow.workflow_id} -s FATAL`." if counts.fatal else ""
+    return f"{text} ({end.reason or 'no reason given'}).{look} run(resume=True) goes on with it"
 
 
 def _detached(workflow: Workflow) -> str:

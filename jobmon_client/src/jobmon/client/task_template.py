@@ -317,8 +317,9 @@ class TaskTemplate:
         """
         from jobmon.client.connection import connect
 
-        version = self.active_task_template_version
-        return usage_statistics(connect().server, version.key, workflows, node_args, ci)
+        connection = self._tool_version.tool.connection if self._tool_version else connect()
+        key = self.active_task_template_version.key
+        return usage_statistics(connection.server, key, workflows, node_args, ci)
 
     def __repr__(self) -> str:
         """Its name."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jobmon.client.workflow import Workflow
     from jobmon.core.http import Server
 
-POLL_SECONDS = 5.0  # a dead distributor is seen after that long at the latest
+POLL_SECONDS = 2.0  # a dead distributor is seen after that long at the latest
 FIRST_POLL_SECONDS = 0.5  # ... and while it starts
 _REST_SHARE = 0.02  # of the time the run has taken: how long to rest between two answers
 _LONGEST_REST_SECONDS = 0.5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,14 +194,18 @@ class Workflow:
 
     def task_id_at(self, position: int) -> TaskId:
         """The id of the task at a position of `task_list`."""
-        bound = self.bound
-        return bound.task_ids[position] if bound.task_ids else TaskId(bound.first_task_id + position)
+        return TaskId(self.bound.first_task_id + position)
+
+    def order_by(self, task_ids: Sequence[TaskId]) -> None:
+        """Take the order in which the server has the tasks: `task_ids` holds each position's id."""
+        order = sorted(range(len(task_ids)), key=task_ids.__getitem__)
+        self.task_list = [self.task_list[position] for position in order]
+        for position, task in enumerate(self.task_list):
+            task._position = position
 
     def task_with_id(self, task_id: TaskId) -> Task:
         """The task with that id."""
-        bound = self.bound
-        position = bound.task_ids.index(task_id) if bound.task_ids else task_id - bound.first_task_id
-        return self.task_list[position]
+        return self.task_list[task_id - self.bound.first_task_id]
 
     def array_id_of(self, array: Array) -> ArrayId:
         """The id of one of its arrays."""

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from jobmon.core.exceptions import ConfigError, Forbidden, ServerUnreachable
+from jobmon.core.processes import lives
 
 if TYPE_CHECKING:  # the HTTP library is imported when there is a server to ask: starting one must not wait for it
     from jobmon.core.http import Address
@@ -151,7 +152,7 @@ def stop(data_dir: Path, seconds: float = 30) -> bool:
 def _exists(pid: int) -> bool:
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)  # when it is our own child, else there is nothing to collect
-    return Path(f"/proc/{pid}").exists()
+    return lives(pid)
 
 
 @contextlib.contextmanager

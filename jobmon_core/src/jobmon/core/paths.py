@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+NAME_BYTES_MAX = 230
+
 
 def output_dirs(run_dir: str, workflow_id: int, batch_id: int, options: Mapping[str, object]) -> tuple[str, str]:
     """Folders of standard output and standard error of a batch.
@@ -14,6 +16,11 @@ def output_dirs(run_dir: str, workflow_id: int, batch_id: int, options: Mapping[
     return str(options.get("stdout") or own), str(options.get("stderr") or own)
 
 
+def file_name(name: str) -> str:
+    """A task's name as far as file systems take it (255 bytes with stream and attempt); doing it twice is once."""
+    return name.encode()[:NAME_BYTES_MAX].decode(errors="ignore")
+
+
 def output_file(folder: str, name: str, stream: str, instance_id: int) -> str:
     """Path of one attempt's output; `stream` is "o" or "e" as batch systems name them."""
-    return f"{folder}/{name}.{stream}{instance_id}"
+    return f"{folder}/{file_name(name)}.{stream}{instance_id}"

@@ -191,6 +191,9 @@ class Loop:
                 pause = self._rest_after(error, pause)
                 continue
             self._lease_until = began + self._lease.lease_seconds
+            with self._changed:
+                for name in self._lease.clusters:
+                    self._open_desk(name).plan.taken_over(self._clock())
             log.info(
                 "workflow run %d of workflow %d: lease taken with fence %d",
                 self._run_id,
@@ -255,11 +258,12 @@ class Loop:
         self._changed.notify_all()
         return new
 
-    def _open_desk(self, name: str) -> None:
+    def _open_desk(self, name: str) -> Desk:
         connect = partial(self._connect, name, self._lease.workflow_id)
         plan = Plan(self._outbox.add, self._pauses)
         self._desks[name] = Desk(name, plan, connect, self._changed, self._holds_lease, self._clock)
         self._desks[name].start()
+        return self._desks[name]
 
     def _holds_lease(self) -> bool:
         """Whether no other distributor can have the run: one that was suspended must not go on submitting."""

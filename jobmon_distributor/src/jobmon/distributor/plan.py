@@ -82,6 +82,10 @@ class Plan:
         self._listen_at = min(self._listen_at, now + self._pauses.listen_seconds) if active else math.inf
         return new
 
+    def taken_over(self, now: float) -> None:
+        """Somebody before us has handed attempts to this cluster: hear at once what it has to tell."""
+        self._listen_at = now
+
     def _offered(self, batch: Batch, now: float) -> bool:
         if batch.batch_id in self._waiting or batch.batch_id in self._unseen:
             return False

@@ -4,10 +4,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from jobmon.server.store.bind import discard
+from jobmon.server.store.moves import Stamp, move
 from jobmon.server.store.runs import LIVE
 from jobmon.server.tables import server_state, task_instance, workflow, workflow_run
 
 LONGEST_PAUSE_SECONDS = 60.0
+GRACE_SECONDS = 60.0  # after the end of a lease: whoever watches the run may start another distributor
 
 
 def reap(connection: Connection, at: float) -> bool:
@@ -16,6 +18,7 @@ def reap(connection: Connection, at: float) -> bool:
     half_bound = sa.select(workflow).where(workflow.c.bound_at.is_(None), workflow.c.deadline_at < at)
     for found in connection.execute(half_bound).all():
         discard(connection, found)
+    _end_lost_runs(connection, at)
     driven = sa.select(workflow_run.c.id).where(workflow_run.c.status.in_(LIVE), workflow_run.c.deadline_at > at)
     return connection.execute(driven.limit(1)).scalar() is not None
 
@@ -29,7 +32,22 @@ def _forgive_downtime(connection: Connection, at: float) -> None:
         return
     away = at - float(last)
     if away > LONGEST_PAUSE_SECONDS:
-        later = {"deadline_at": task_instance.c.deadline_at + away}
-        active = task_instance.c.status.in_(("I", "O", "R", "T", "K"))
-        connection.execute(sa.update(task_instance).where(active).values(**later))
+        for table, live in ((task_instance, ("I", "O", "R", "T", "K")), (workflow_run, LIVE)):
+            later = {"deadline_at": table.c.deadline_at + away}
+            connection.execute(sa.update(table).where(table.c.status.in_(live)).values(**later))
     connection.execute(sa.update(server_state).where(server_state.c.name == "last_round").values(value=repr(at)))
+
+
+def _end_lost_runs(connection: Connection, at: float) -> None:
+    """End runs that nobody drives any more and halt their workflows: attempts go on, a resume adopts them."""
+    lost = sa.select(workflow_run).where(
+        workflow_run.c.status.in_(("B", "I", "O", "R")), workflow_run.c.deadline_at < at - GRACE_SECONDS
+    )
+    for run in connection.execute(lost).all():
+        who = f"the distributor (pid {run.holder_pid} on {run.holder_host})" if run.holder else "a distributor"
+        why = f"{who} was not heard of for {at - run.deadline_at:.0f} s beyond its lease; resume the workflow"
+        stamp = Stamp(at, "reaper", why)
+        move(connection, "workflow_run", run.workflow_id, [(run.id, run.status)], "E", stamp, {"reason": why})
+        present = sa.select(workflow.c.status).where(workflow.c.id == run.workflow_id)
+        status = connection.execute(present).scalar_one()
+        move(connection, "workflow", run.workflow_id, [(run.workflow_id, status)], "H", stamp)

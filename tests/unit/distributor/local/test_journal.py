@@ -24,7 +24,7 @@ def again(folder: Path) -> Past:
 
 
 def test_an_executor_that_begins_knows_nothing(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, "boot")
+    journal = Journal(tmp_path, "boot", print)
 
     assert journal.past == Past(executor_id=journal.past.executor_id, boot_id="boot")
     assert len(journal.past.executor_id) == 32
@@ -33,7 +33,7 @@ def test_an_executor_that_begins_knows_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.promise("F30")
 def test_each_step_of_an_attempt_is_known(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, "boot")
+    journal = Journal(tmp_path, "boot", print)
     journal.accepted(batch(1, 6))
     assert again(tmp_path).batches == {1: batch(1, 6)}
 
@@ -55,7 +55,7 @@ def test_each_step_of_an_attempt_is_known(tmp_path: Path) -> None:
 
 
 def test_a_batch_of_which_all_is_settled_is_remembered_by_its_id_alone(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, "boot")
+    journal = Journal(tmp_path, "boot", print)
     journal.accepted(batch(1, 2))
     journal.settled([(1, 0), (1, 1)])
 
@@ -66,10 +66,10 @@ def test_a_batch_of_which_all_is_settled_is_remembered_by_its_id_alone(tmp_path:
 
 
 def test_a_line_that_was_cut_is_as_if_it_had_not_been_written(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, "boot")
+    journal = Journal(tmp_path, "boot", print)
     journal.accepted(batch(1, 2))
     whole = msgspec.json.encode(again(tmp_path))
-    journal = Journal(tmp_path, "boot")
+    journal = Journal(tmp_path, "boot", print)
     journal.accepted(batch(2, 2))
     file = tmp_path / JOURNAL
     file.write_bytes(file.read_bytes()[:-7])
@@ -81,11 +81,11 @@ def test_a_journal_that_makes_no_sense_is_not_trusted(tmp_path: Path) -> None:
     (tmp_path / JOURNAL).write_bytes(msgspec.json.encode(Past(executor_id="old", boot_id="boot")) + b"\n{oops\n")
 
     assert read(tmp_path / JOURNAL) is None
-    assert Journal(tmp_path, "boot").past.executor_id != "old"
+    assert Journal(tmp_path, "boot", print).past.executor_id != "old"
 
 
 def test_it_is_compacted_when_it_has_grown_and_says_the_same(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, "boot", compact_bytes=2000)
+    journal = Journal(tmp_path, "boot", print, compact_bytes=2000)
     journal.accepted(batch(1, 500))
     sizes = []
     for index in range(500):
@@ -102,11 +102,11 @@ def test_it_is_compacted_when_it_has_grown_and_says_the_same(tmp_path: Path) -> 
 
 
 def test_after_a_reboot_there_is_another_executor_that_knows_of_the_old_one(tmp_path: Path) -> None:
-    old = Journal(tmp_path, "boot")
+    old = Journal(tmp_path, "boot", print)
     old.accepted(batch(1, 2))
     old.started(1, 0, 1000, "t1000")
 
-    new = Journal(tmp_path, "another boot")
+    new = Journal(tmp_path, "another boot", print)
 
     assert new.past.executor_id != old.past.executor_id
     assert (new.past.batches, new.past.started, new.past.before) == ({}, {}, old.past)
@@ -116,15 +116,15 @@ def test_after_a_reboot_there_is_another_executor_that_knows_of_the_old_one(tmp_
 
 
 @pytest.mark.promise("F45")
-def test_a_journal_that_cannot_be_written_is_removed(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, "boot")
+def test_a_journal_that_cannot_be_written_is_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    journal = Journal(tmp_path, "boot", print)
     journal.close()
     journal._out = os.open("/dev/full", os.O_WRONLY)
 
     journal.accepted(batch(1, 2))
     journal.accepted(batch(2, 2))
 
-    assert "No space left" in journal.problem
+    assert "No space left" in capsys.readouterr().out
     assert not (tmp_path / JOURNAL).exists()
     assert journal.knows(1) and journal.knows(2)
-    assert Journal(tmp_path, "boot").past.executor_id != journal.past.executor_id
+    assert Journal(tmp_path, "boot", print).past.executor_id != journal.past.executor_id

@@ -20,6 +20,7 @@ class LeaseAnswer(Answer, frozen=True, kw_only=True):
     workflow_id: WorkflowId
     fence: int
     lease_seconds: float
+    clusters: list[str] = []  # that have attempts of this workflow already: they are to be listened to
 
 
 class Launched(Request, frozen=True, kw_only=True):

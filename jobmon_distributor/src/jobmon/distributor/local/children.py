@@ -203,6 +203,8 @@ def _reason(order: Order, error: OSError) -> str:
     """Why nothing could be started, though output can be written."""
     if order.working_dir and not os.access(order.working_dir, os.X_OK):
         return f"the working_dir {order.working_dir} cannot be entered: {error.strerror}"
+    if error.errno == errno.ENAMETOOLONG:
+        return "the task's name is too long for the name of its output file; give it a shorter one"
     if error.errno in (errno.EAGAIN, errno.ENOMEM):
         return f"this machine is at its limit of processes or memory: {error.strerror}"
     return f"the shell {order.shell!r} cannot be started: {error.strerror}. Is it installed, and on PATH?"

@@ -15,7 +15,7 @@ which the server grants nothing that the old one had.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -119,9 +119,12 @@ _encode = msgspec.json.Encoder().encode
 class Journal:
     """The journal of a state folder, of which the caller holds the lock."""
 
-    def __init__(self, state_dir: Path, boot_id: str, compact_bytes: int = COMPACT_BYTES) -> None:
+    def __init__(
+        self, state_dir: Path, boot_id: str, log: Callable[[str], None], compact_bytes: int = COMPACT_BYTES
+    ) -> None:
         """Read what an earlier executor left, and go on from there."""
         self._file = state_dir / JOURNAL
+        self._log = log
         self._compact_bytes = compact_bytes
         self.past = read(self._file) or new_past(boot_id)
         if self.past.boot_id != boot_id:
@@ -129,7 +132,7 @@ class Journal:
         self._written = 0
         self._held = bytearray()
         self._out = -1
-        self.problem = ""
+        self._given_up = False
         self.compact()
 
     def accepted(self, batch: Batch) -> None:
@@ -168,7 +171,7 @@ class Journal:
 
     def flush(self) -> None:
         """Write what is held. To be called before waiting for anything."""
-        if not self._held or self.problem:
+        if not self._held or self._given_up:
             return
         try:
             self._write(self._held)
@@ -180,7 +183,7 @@ class Journal:
 
     def compact(self) -> None:
         """Write all that is known as one line instead of the lines that told it."""
-        if self.problem:
+        if self._given_up:
             return
         new = self._file.with_suffix(".new")
         try:
@@ -216,7 +219,8 @@ class Journal:
             written += os.write(self._out, raw[written:])
 
     def _give_up(self, error: OSError) -> None:
-        self.problem = f"the journal {self._file} cannot be written ({error.strerror}); it is removed"
+        self._given_up = True
+        self._log(f"the journal {self._file} cannot be written ({error.strerror}); it is removed")
         self.remove()
 
 

@@ -74,7 +74,7 @@ def _hold(connection: Connection, run_id: WorkflowRunId, request: AdvanceRequest
     run = connection.execute(query).one_or_none()
     if run is None:
         raise NotFound(f"there is no workflow run {run_id}")
-    if request.fence != run.fence:
+    if request.fence != run.fence or not run.holder:
         raise LeaseLost(f"workflow run {run_id} has another holder or gave way to a newer run: {run.reason}")
     values = {"deadline_at": at + LEASE_SECONDS, "notice": request.notice}
     connection.execute(sa.update(workflow_run).where(workflow_run.c.id == run_id).values(**values))
@@ -136,10 +136,8 @@ def _settle(connection: Connection, run: AnyRow, stamp: Stamp, more: bool) -> st
         status = "R"
     if more or sums.active or not (run.goal or _is_spent(connection, run, sums)):
         return status
-    end = run.goal or ("D" if sums.done == sums.total else "E")
-    if end == "S" and sums.done == sums.total:
-        end = "D"
-    reason = run.reason or _reason(sums)
+    end = "D" if sums.done == sums.total else run.goal or "E"
+    reason = "" if end == "D" else run.reason or _reason(sums)
     move(connection, "workflow_run", run.workflow_id, [(run.id, status)], end, stamp, {"reason": reason})
     present = connection.execute(sa.select(workflow.c.status).where(workflow.c.id == run.workflow_id)).scalar_one()
     whole = "D" if end == "D" else "F"
@@ -156,8 +154,6 @@ def _is_spent(connection: Connection, run: AnyRow, sums: Totals) -> bool:
 
 
 def _reason(sums: Totals) -> str:
-    if sums.done == sums.total:
-        return ""
     stuck = sums.total - sums.done - sums.fatal
     return f"{sums.fatal} tasks failed for good" + (f", {stuck} wait for them" if stuck else "")
 
@@ -186,5 +182,7 @@ def _answer(
     waits = [next_due - at] if next_due is not None else []
     if cancel or suspects:
         waits.append(CHECK_SECONDS)
-    waits.append(max(run.timeout_at - at, 0.0))
-    return Step(answer, bool(over or submit or more), max(min(waits), 0.0), run.workflow_id)
+    if not run.goal:
+        waits.append(run.timeout_at - at)
+    wake_in_seconds = max(min(waits, default=LEASE_SECONDS), 0.0)
+    return Step(answer, bool(over or submit or more), wake_in_seconds, run.workflow_id)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from jobmon.core.resources import Resources
+from jobmon.core.transitions import final
 from jobmon.core.wire import Batch, Job
 from jobmon.server.db import AnyRow, insert, insert_one, reserve
 from jobmon.server.store.counters import Changes
@@ -91,8 +92,14 @@ def _create(
 def to_submit(connection: Connection, run: AnyRow, in_hand: Sequence[int]) -> list[Batch]:
     """Batches that nobody has reported launched or refused, except those in the asker's hands.
 
-    One that another holder of the lease intended may have reached the cluster: `look_first`.
+    One that another holder of the lease intended may have reached the cluster: `look_first`. One whose attempts
+    are all over has nothing left to start.
     """
+    last = batch.c.first_instance_id + batch.c.size - 1
+    unfinished = sa.exists().where(
+        task_instance.c.id.between(batch.c.first_instance_id, last),
+        task_instance.c.status.not_in(final("task_instance")),
+    )
     query = (
         sa.select(
             batch,
@@ -104,7 +111,7 @@ def to_submit(connection: Connection, run: AnyRow, in_hand: Sequence[int]) -> li
         .join(array, array.c.id == batch.c.array_id)
         .join(resources, resources.c.id == batch.c.resources_id)
         .join(workflow, workflow.c.id == batch.c.workflow_id)
-        .where(batch.c.workflow_id == run.workflow_id, batch.c.status == "I")  # ix_batch_status
+        .where(batch.c.workflow_id == run.workflow_id, batch.c.status == "I", unfinished)  # ix_batch_status
         .order_by(batch.c.id)
     )
     held = set(in_hand)
@@ -127,7 +134,11 @@ def to_submit(connection: Connection, run: AnyRow, in_hand: Sequence[int]) -> li
 
 
 def jobs(connection: Connection, workflow_id: int, status: str, limit: int = 5000) -> list[Job]:
-    """Attempts in `status` (K wanted gone, T suspected); those of a batch that is not launched have no job id."""
+    """Attempts in `status` (K wanted gone, T suspected).
+
+    Those of a batch that is not launched have no job id. A batch that was called refused may be here: when an
+    attempt of it runs, the cluster took it after all.
+    """
     query = (
         sa.select(
             task_instance.c.id,
@@ -142,7 +153,6 @@ def jobs(connection: Connection, workflow_id: int, status: str, limit: int = 500
         .where(
             task_instance.c.workflow_id == workflow_id,
             task_instance.c.status == status,
-            batch.c.status != "W",
         )
         .order_by(task_instance.c.id)
         .limit(limit)

@@ -7,7 +7,6 @@ looks after all of them. So a resume takes effect in one transaction. The older 
 
 import datetime
 import os
-from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -22,6 +21,7 @@ from jobmon.core.exceptions import (
     WorkflowRunStateError,
 )
 from jobmon.core.ids import WorkflowId, WorkflowRunId
+from jobmon.core.processes import lives
 from jobmon.core.transitions import final
 from jobmon.core.wire import LeaseAnswer, LeaseRequest, StartRunAnswer, StartRunRequest
 from jobmon.server import tables
@@ -213,11 +213,29 @@ def take_lease(connection: Connection, run_id: WorkflowRunId, request: LeaseRequ
         move(connection, "workflow", run.workflow_id, [(run.workflow_id, "Q")], "I", stamp)
     else:
         connection.execute(sa.update(table).where(table.c.id == run_id).values(**values))
-    return LeaseAnswer(workflow_id=WorkflowId(run.workflow_id), fence=fence, lease_seconds=LEASE_SECONDS)
+    return LeaseAnswer(
+        workflow_id=WorkflowId(run.workflow_id),
+        fence=fence,
+        lease_seconds=LEASE_SECONDS,
+        clusters=_clusters_in_use(connection, run.workflow_id),
+    )
+
+
+def _clusters_in_use(connection: Connection, workflow_id: int) -> list[str]:
+    """The clusters that have attempts of the workflow which are not over. ix_instance_active."""
+    instance, batch, resources = tables.task_instance, tables.batch, tables.resources
+    query = (
+        sa.select(resources.c.cluster)
+        .distinct()
+        .join_from(instance, batch, batch.c.id == instance.c.batch_id)
+        .join(resources, resources.c.id == batch.c.resources_id)
+        .where(instance.c.workflow_id == workflow_id, instance.c.status.in_(("I", "O", "R", "T", "K")))
+    )
+    return sorted(connection.execute(query).scalars())
 
 
 def _seen_dead(run: AnyRow) -> bool:
-    return run.holder_host == os.uname().nodename and not Path(f"/proc/{run.holder_pid}").exists()
+    return run.holder_host == os.uname().nodename and not lives(run.holder_pid)
 
 
 def end(connection: Connection, run_id: WorkflowRunId, goal: str, reason: str) -> None:

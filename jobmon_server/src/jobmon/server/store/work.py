@@ -12,9 +12,10 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from jobmon.core.constants import FailureClass
 from jobmon.core.exceptions import Forbidden, InvalidRequest
 from jobmon.core.ids import TaskInstanceId
-from jobmon.core.paths import output_dirs
+from jobmon.core.paths import file_name, output_dirs
 from jobmon.core.resources import Resources
 from jobmon.core.transitions import final
 from jobmon.core.wire import Claim, Denial, Grant, WorkAnswer, WorkRequest
@@ -40,13 +41,15 @@ def work(connection: Connection, request: WorkRequest, rules: Rules, at: float) 
 
     Raises Forbidden when an outcome's token is not the one of its attempt and runner.
     """
+    if not request.runner:
+        raise InvalidRequest("a runner without a name cannot be told from the others: `runner` is empty")
     stamp = Stamp(at, f"runner {request.node}"[:64])
     touched, late = _outcomes(connection, request, rules, stamp)
     stop = _alive(connection, request, rules, stamp) if request.alive else []
     grants: list[Grant] = []
     denials: list[Denial] = []
     for claim in request.claims:
-        _claim(connection, claim, request, rules, stamp, grants, denials)
+        touched |= _claim(connection, claim, request, rules, stamp, grants, denials)
     answer = WorkAnswer(
         grants=grants, denials=denials, stop=stop, late=late, heartbeat_seconds=rules.heartbeat_seconds
     )
@@ -75,12 +78,12 @@ def _alive(connection: Connection, request: WorkRequest, rules: Rules, stamp: St
     stop: list[TaskInstanceId] = []
     for ids in chunked(request.alive):
         own = among(table.c.id, ids) & (table.c.runner == request.runner)
-        query = sa.select(table.c.id, table.c.workflow_id, table.c.status).where(own)
+        query = sa.select(table.c.id, table.c.workflow_id, table.c.status, table.c.sequence).where(own)
         rows = {row.id: row for row in connection.execute(query)}
         stop += [id for id in ids if id not in rows or rows[id].status not in "RT"]
         late: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
         for row in rows.values():
-            if row.status == "T":
+            if row.status == "T" and row.sequence < request.sequence:
                 late[row.workflow_id].append((row.id, "T"))
         for workflow_id, members in late.items():
             move(connection, "task_instance", workflow_id, members, "R", stamp)
@@ -92,6 +95,21 @@ def _alive(connection: Connection, request: WorkRequest, rules: Rules, stamp: St
     return stop
 
 
+def _give_up(connection: Connection, asked: Sequence[AnyRow], request: WorkRequest, stamp: Stamp) -> set[int]:
+    """End attempts asked for whose runner fell silent when the cluster has started another process for them.
+
+    Its new process says that the cluster holds the first one for dead, and the first one's lease is over. The
+    new process is not given the attempt: a fresh one follows. Should the first be alive, it is told to stop.
+    """
+    forsaken = [
+        End(row.id, "X", FailureClass.INFRASTRUCTURE, f"its runner fell silent; started anew on {request.node}")
+        for row in asked
+        if _is_forsaken(row, request.runner, stamp.at)
+    ]
+    rows = present(connection, [end.instance_id for end in forsaken])
+    return apply(connection, forsaken, rows, stamp)[0]
+
+
 def _claim(
     connection: Connection,
     claim: Claim,
@@ -100,15 +118,17 @@ def _claim(
     stamp: Stamp,
     grants: list[Grant],
     denials: list[Denial],
-) -> None:
+) -> set[int]:
     batch = _batch(connection, claim)
     rows = _attempts(connection, claim, batch)
-    granted = [row for row in rows if row.status in "IO" or _is_own(row, request)]
+    if touched := _give_up(connection, rows, request, stamp):
+        rows = _attempts(connection, claim, batch)
+    granted = [row for row in rows if _is_free(row) or _is_own(row, request)]
     ids = {row.id for row in granted}
     denials += [_denial(claim, batch, row) for row in rows if row.id not in ids]
     if not granted:
-        return
-    fresh = [row for row in granted if row.status in "IO"]
+        return touched
+    fresh = [row for row in granted if _is_free(row)]
     values = {
         "runner": request.runner,
         "node": request.node[:255],
@@ -120,6 +140,16 @@ def _claim(
     tasks = [(row.task_id, row.task_status) for row in fresh]
     move(connection, "task", batch.workflow_id, tasks, "R", stamp)
     grants.append(_grant(batch, granted, request.runner, rules))
+    return touched
+
+
+def _is_forsaken(row: AnyRow, runner: str, at: float) -> bool:
+    return row.status == "T" and row.runner not in ("", runner) and row.status_at + WAIT_SECONDS <= at
+
+
+def _is_free(row: AnyRow) -> bool:
+    """Nobody was granted it yet; also when it waited on the cluster for so long that it is suspected."""
+    return row.status in "IO" or (row.status == "T" and not row.runner)
 
 
 def _is_own(row: AnyRow, request: WorkRequest) -> bool:
@@ -162,6 +192,7 @@ def _attempts(connection: Connection, claim: Claim, batch: AnyRow) -> Sequence[A
             instance.c.task_id,
             instance.c.attempt,
             instance.c.status,
+            instance.c.status_at,
             instance.c.runner,
             task.c.status.label("task_status"),
             spec.c.name,
@@ -201,7 +232,7 @@ def _grant(batch: AnyRow, rows: Sequence[AnyRow], runner: str, rules: Rules) -> 
         instance_id=[row.id for row in rows],
         task_id=[row.task_id for row in rows],
         attempt=[row.attempt for row in rows],
-        name=[row.name for row in rows],
+        name=[file_name(row.name) for row in rows],
         command=[row.command for row in rows],
         token=[attempt_token(rules.secret, row.id, runner) for row in rows],
     )
