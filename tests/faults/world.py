@@ -7,6 +7,7 @@ and none will start any more.
 """
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -210,12 +211,11 @@ class World:
         self.send(lambda c, at: deferred.supply(c, self.workflow_id, request, at))
 
     def pass_time(self, seconds: float, server_up: bool = True) -> None:
-        """The clock goes on; a server that is up has its rounds."""
-        steps = max(1, round(seconds / reaper.LONGEST_PAUSE_SECONDS)) if server_up else 1
+        """The clock goes on. A server that is up has its rounds; one that was away has one when it is back."""
+        steps = math.ceil(seconds / reaper.LONGEST_PAUSE_SECONDS) if server_up else 1
         for _ in range(steps):
             self.at += seconds / steps
-            if server_up:
-                self.write(reaper.reap)
+            self.write(reaper.reap)
 
     # Distributors.
 
@@ -413,7 +413,7 @@ class World:
     def drain(self, rounds: int = 100) -> None:
         """Nothing is lost or breaks any more, and every command succeeds, until the run is over."""
         self.distributors.clear()
-        self.at += 2 * runs.LEASE_SECONDS
+        self.pass_time(runs.LEASE_SECONDS)
         self.take_lease()
         one = self.distributors[-1]
         for _ in range(rounds):

@@ -11,6 +11,7 @@ import pytest
 
 from fakes.work_peer import WorkPeer, wait_until
 from jobmon.core.resources import Resources
+from jobmon.distributor.worker.command import MARK
 
 from .conftest import PYTHON
 
@@ -255,6 +256,37 @@ def test_the_command_dies_with_its_worker(
 
     assert family.heard() == {}
     assert peer.said("outcomes") == []
+
+
+DIE_BEFORE_THE_GUARDIAN_IS_TOLD = """
+import os, signal, sys
+from jobmon.distributor.worker import command
+command.os.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+environment = {**os.environb, command.MARK: os.fsencode(sys.argv[2])}
+command.Command([b"bash", b"-c", os.fsencode(sys.argv[1])], environment, (1, 2))
+"""
+
+
+@pytest.mark.promise("F30")
+def test_the_command_dies_with_a_worker_that_is_killed_in_the_moment_of_its_start(family: Family) -> None:
+    attempt = f"test-{os.getpid()}"
+    commands = f"({family.process('grandchild', ':')}) & {family.process('child', ':')}"
+
+    for mark, text in ((f"{attempt}7", family.process("other")), (attempt, commands)):
+        if mark == attempt:
+            code = [sys.executable, "-c", DIE_BEFORE_THE_GUARDIAN_IS_TOLD, text, mark]
+            died = subprocess.run(code).returncode
+        else:
+            environment = {**os.environ, MARK.decode(): mark}
+            other = subprocess.Popen(["bash", "-c", text], env=environment)
+            family.born("other")
+    family.born("child", "grandchild")
+    wait_until(lambda: family.alive() == ["other"])
+
+    assert died == -signal.SIGKILL
+    assert other.poll() is None
+    other.kill()
+    other.wait()
 
 
 @pytest.mark.promise("F30")

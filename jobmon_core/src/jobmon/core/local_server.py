@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # the HTTP library is imported when there is a server to ask:
     from jobmon.core.wire import Health
 
 START_SECONDS = 30.0
+SWEPT_WITH_ITS_TASK = "JOBMON_EXECUTOR"  # the mark of a task's processes, which end with it: the server does not
 
 
 class ServerFile(msgspec.Struct, frozen=True):
@@ -99,6 +100,7 @@ def launch(data_dir: Path) -> subprocess.Popen[bytes] | None:
             stderr=log,
             start_new_session=True,
             cwd="/",
+            env={name: value for name, value in os.environ.items() if name != SWEPT_WITH_ITS_TASK},
         )
 
 

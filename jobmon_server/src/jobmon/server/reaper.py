@@ -32,9 +32,13 @@ def _forgive_downtime(connection: Connection, at: float) -> None:
         return
     away = at - float(last)
     if away > LONGEST_PAUSE_SECONDS:
-        for table, live in ((task_instance, ("I", "O", "R", "T", "K")), (workflow_run, LIVE)):
+        for table, waits in (
+            (task_instance, task_instance.c.status.in_(("I", "O", "R", "T", "K"))),
+            (workflow_run, workflow_run.c.status.in_(LIVE)),
+            (workflow, workflow.c.bound_at.is_(None)),
+        ):
             later = {"deadline_at": table.c.deadline_at + away}
-            connection.execute(sa.update(table).where(table.c.status.in_(live)).values(**later))
+            connection.execute(sa.update(table).where(waits).values(**later))
     connection.execute(sa.update(server_state).where(server_state.c.name == "last_round").values(value=repr(at)))
 
 

@@ -8,7 +8,7 @@ import os
 import time
 
 from .answer import Refused, Unanswered
-from .command import Command
+from .command import MARK, Command
 from .deadline import within
 from .output import open_outputs
 from .spool import write_spool
@@ -89,7 +89,7 @@ class Attempt:
 
     def _environment(self) -> dict[bytes, bytes]:
         ids = {
-            b"JOBMON_TASK_INSTANCE_ID": self._grant.instance_id,
+            MARK: self._grant.instance_id,
             b"JOBMON_WORKFLOW_RUN_ID": self._grant.workflow_run_id,
             b"JOBMON_TASK_ID": self._grant.task_id,
             b"JOBMON_WORKFLOW_ID": self._grant.workflow_id,

@@ -7,6 +7,8 @@ go to the group and to all other descendants, and the worker adopts what loses i
 Should the worker be killed (kill -9), a guardian ends the command: a shell that waits for the end of a pipe
 which only the worker holds open, and then kills the command's session. PR_SET_PDEATHSIG would reach the first
 process only. The guardian is in yet another session and blocks all signals, so it is not hit with the worker.
+It is there before the command, and is told the session right after the start; a worker that was killed between
+the two leaves a command to be found by a variable of its environment.
 """
 
 from __future__ import annotations
@@ -21,7 +23,16 @@ if TYPE_CHECKING:
     import resource
     from collections.abc import Mapping
 
-GUARDIAN = """read -r session || exit
+GUARDIAN = """if ! read -r session; then
+  for pause in 0 0.2 1; do
+    sleep $pause
+    for file in $(grep -lzxF "$0" /proc/[0-9]*/environ); do
+      process=${file#/proc/}
+      kill -9 "${process%/environ}"
+    done
+  done
+  exit
+fi
 read -r word
 kill -9 -"$session"
 for round in 1 2; do
@@ -31,6 +42,7 @@ for round in 1 2; do
     [ "$4" != "$session" ] || kill -9 "${process#/proc/}"
   done
 done"""
+MARK = b"JOBMON_TASK_INSTANCE_ID"
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -38,12 +50,15 @@ class Command:
     """A running command. Raises OSError or ValueError when it cannot be started."""
 
     def __init__(self, argv: list[bytes], environment: Mapping[bytes, bytes], outputs: tuple[int, int]) -> None:
-        """`argv[0]` is looked for on PATH; `outputs` are open files for standard output and standard error."""
+        """`argv[0]` is looked for on PATH; `outputs` are open files for standard output and standard error.
+
+        `environment` holds `MARK`, the variable that tells this command from all others on the node.
+        """
         self.status: int | None = None  # as os.wait4 gives it, once the command is over
         self.cpu_seconds = 0.0
         self.peak_memory_bytes = 0  # of its largest process
         _adopt_orphans()
-        self._guardian, self._lifeline = _guardian()
+        self._guardian, self._lifeline = _guardian(b"%s=%s" % (MARK, environment[MARK]))
         try:
             self._pid = _spawn(argv, environment, outputs)
         except BaseException:
@@ -84,11 +99,11 @@ class Command:
         return [pid for pid in _descendants() if pid != self._guardian]
 
 
-def _guardian() -> tuple[int, int]:
+def _guardian(mark: bytes) -> tuple[int, int]:
     """Start the guardian; its pid and the writing end of its pipe, which nobody inherits."""
     end, lifeline = os.pipe()
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    argv = ["/bin/sh", "-c", GUARDIAN]
+    argv = [b"/bin/sh", b"-c", GUARDIAN.encode(), mark]
     everything = signal.valid_signals()
     try:
         pid = os.posix_spawn(

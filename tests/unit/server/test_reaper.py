@@ -1,0 +1,170 @@
+"""What is overdue and has no owner left."""
+
+import pytest
+import sqlalchemy as sa
+
+from faults.world import RULES, Node, World
+from jobmon.core import wire
+from jobmon.core.resources import Resources
+from jobmon.server import reaper, tables
+from jobmon.server.store import bind, runs
+
+HALF = ("workflow", "task", "task_spec", "gate", "gate_member", "array", "resources", "workflow_attribute")
+
+
+def reap(world: World) -> bool:
+    return world.write(reaper.reap)
+
+
+def deadlines(world: World, table: str = "task_instance") -> list[float]:
+    return world.column(f"SELECT deadline_at FROM {table} ORDER BY id")
+
+
+def half_bind(world: World) -> int:
+    """Announce a workflow of three tasks and send the next one."""
+    request = wire.BindRequest(
+        request_id="half", tool_name="t", name="half", args="b", args_hash="b", description="", owner="ann",
+        attributes={"a": "1"}, run_dir="/runs", arrays=[wire.Array(template=0, name="x")],
+        templates=[
+            wire.Template(name="x", command_template="", node_args=[], task_args=[], op_args=[], key="half")
+        ],
+        resources=[wire.TaskResources(cluster="toy", requested=Resources())],
+        task_count=3, gate_count=1, identity_hash="i", order_hash="o", spec_hash="s",
+    )  # fmt: skip
+    bound = world.write(lambda c, at: bind.announce(c, request, at))
+    chunk = wire.ChunkRequest(
+        index=bound.next_chunk, last=False, first=bound.next_chunk, array=[bound.array_ids[0]], gate=[0], resources=[bound.resources_ids[0]],
+        max_attempts=[1], name=["n"], command=["true"], node_args=["{}"], node_hash="0" * 32,
+        gate_remaining=[0][bound.next_chunk :], member_task=[bound.next_chunk], member_gate=[0], attribute_task=[bound.next_chunk], attribute_name=["k"],
+        attribute_value=["v"],
+    )  # fmt: skip
+    world.write(lambda c, at: bind.add_chunk(c, bound.workflow_id, chunk, at))
+    return bound.workflow_id
+
+
+def rows(world: World) -> dict[str, int]:
+    def count(connection: sa.Connection) -> dict[str, int]:
+        query = "SELECT COUNT(*) FROM {}"
+        return {name: connection.exec_driver_sql(query.format(name)).scalar_one() for name in HALF}
+
+    return world.database.read(count)
+
+
+@pytest.mark.promise("F62")
+def test_a_bind_that_was_given_up_is_removed_after_a_day_with_all_that_came_in(make_world) -> None:
+    world = make_world((Node(), Node()))
+    before = rows(world)
+    reap(world)
+    half_bind(world)
+    stored = rows(world)
+
+    world.pass_time(bind.BIND_SECONDS)
+    kept = rows(world)
+    world.pass_time(1)
+
+    assert all(stored[name] > before[name] for name in ("workflow", "task", "gate", "array", "resources"))
+    assert kept == stored
+    assert rows(world) == before
+
+
+@pytest.mark.promise("F62")
+def test_a_bind_that_goes_on_is_kept(make_world) -> None:
+    world = make_world()
+    half_bind(world)
+    world.pass_time(bind.BIND_SECONDS / 2)
+    half_bind(world)
+    world.pass_time(bind.BIND_SECONDS / 2 + 100)
+
+    assert len(world.column("SELECT id FROM workflow")) == 2
+
+
+@pytest.mark.promise("F05")
+def test_time_in_which_no_server_was_up_does_not_count(make_world) -> None:
+    world = make_world((Node(), Node()))
+    one = world.distributors[0]
+    world.cooperate(one, finish=False)
+    reap(world)
+    before = deadlines(world), deadlines(world, "workflow_run")
+
+    world.at += 5000
+    reap(world)
+    world.advance(one)
+
+    assert deadlines(world) == [moment + 5000 for moment in before[0]]
+    assert one.status == "O"
+    assert world.column("SELECT status FROM task_instance") == ["R", "R"]
+
+
+@pytest.mark.promise("F05")
+def test_a_half_bound_workflow_does_not_grow_old_while_the_server_is_away(make_world) -> None:
+    world = make_world()
+    reap(world)
+    half_bind(world)
+
+    world.at += 2 * bind.BIND_SECONDS
+    reap(world)
+
+    assert len(world.column("SELECT id FROM workflow")) == 2
+
+
+def test_while_the_server_is_up_deadlines_stay_and_silence_is_noticed(make_world) -> None:
+    world = make_world()
+    one = world.distributors[0]
+    world.cooperate(one, finish=False)
+    before = deadlines(world)
+    for _ in range(5):
+        world.pass_time(59)
+        world.advance(one)
+
+    assert before == [1_000_000 + RULES.silence_seconds]
+    assert world.column("SELECT status FROM task_instance") == ["T"]
+
+
+def test_it_says_whether_a_run_is_driven(make_world) -> None:
+    world = make_world()
+
+    driven = reap(world)
+    world.at += runs.LEASE_SECONDS
+    abandoned = reap(world)
+
+    assert (driven, abandoned) == (True, False)
+
+
+@pytest.mark.promise("F63")
+def test_a_run_that_nobody_drives_any_more_ends_and_its_attempts_go_on_until_a_resume_adopts_them(
+    make_world,
+) -> None:
+    world = make_world((Node(), Node()))
+    world.cooperate(world.distributors[0], finish=False)
+    world.distributors.clear()
+
+    world.pass_time(runs.LEASE_SECONDS + reaper.GRACE_SECONDS + 1)
+    reason = world.column("SELECT reason FROM workflow_run")[0]
+    for runner in world.runners:
+        world.heartbeat(runner)
+    world.start_run(resume=True)
+    world.drain()
+
+    assert reason.startswith("the distributor (pid 2 on login1) was not heard of for 61 s beyond its lease")
+    assert world.column("SELECT status FROM workflow_run ORDER BY id") == ["E", "D"]
+    assert world.column("SELECT attempts FROM task") == [1, 1]
+
+
+def test_a_run_that_no_distributor_ever_took_ends(make_world) -> None:
+    world = make_world(driven=False)
+    world.start_run(resume=False)
+
+    world.pass_time(runs.STARTUP_SECONDS + reaper.GRACE_SECONDS + 1)
+
+    assert (world.run_status(), world.status()) == ("E", "H")
+
+
+def test_nothing_overdue_leaves_everything_as_it_is(make_world) -> None:
+    world = make_world()
+    reap(world)
+    audit = world.column("SELECT COUNT(*) FROM audit")
+
+    world.pass_time(30)
+
+    assert world.column("SELECT COUNT(*) FROM audit") == audit
+    assert len(world.column(f"SELECT value FROM {tables.server_state.name}")) == 1
