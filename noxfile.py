@@ -31,7 +31,7 @@ def unit(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Every test, the slow ones too; what the machine needs for them is installed first."""
     install_jobmon(session, *TEST_TOOLS)
-    session.run("pytest", "tests", *session.posargs)
+    session.run("pytest", "tests", "-n", "2", *session.posargs)
 
 
 @nox.session

@@ -267,26 +267,34 @@ command.Command([b"bash", b"-c", os.fsencode(sys.argv[1])], environment, (1, 2))
 """
 
 
+def marked(mark: str) -> list[int]:
+    """Pids of all processes that carry a command's mark."""
+    line = b"%s=%s\0" % (MARK, mark.encode())
+    pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal() and runs(int(path.name))]
+    return [pid for pid in pids if line in environment_of(pid)]
+
+
+def environment_of(pid: int) -> bytes:
+    try:
+        return b"\0" + Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
+
+
 @pytest.mark.promise("F30")
-def test_the_command_dies_with_a_worker_that_is_killed_in_the_moment_of_its_start(family: Family) -> None:
-    attempt = f"test-{os.getpid()}"
-    commands = f"({family.process('grandchild', ':')}) & {family.process('child', ':')}"
+def test_the_command_dies_with_a_worker_that_is_killed_in_the_moment_of_its_start() -> None:
+    mine, others = f"test-{os.getpid()}", f"test-{os.getpid()}7"
+    other = subprocess.Popen(["sleep", "1000"], env={**os.environ, MARK.decode(): others})
 
-    for mark, text in ((f"{attempt}7", family.process("other")), (attempt, commands)):
-        if mark == attempt:
-            code = [sys.executable, "-c", DIE_BEFORE_THE_GUARDIAN_IS_TOLD, text, mark]
-            died = subprocess.run(code).returncode
-        else:
-            environment = {**os.environ, MARK.decode(): mark}
-            other = subprocess.Popen(["bash", "-c", text], env=environment)
-            family.born("other")
-    family.born("child", "grandchild")
-    wait_until(lambda: family.alive() == ["other"])
-
-    assert died == -signal.SIGKILL
-    assert other.poll() is None
+    words = ["sleep 1000 & sleep 1000", mine]
+    died = subprocess.run([sys.executable, "-c", DIE_BEFORE_THE_GUARDIAN_IS_TOLD, *words]).returncode
+    wait_until(lambda: marked(mine) == [])
+    left = marked(others)
     other.kill()
     other.wait()
+
+    assert died == -signal.SIGKILL
+    assert left == [other.pid]
 
 
 @pytest.mark.promise("F30")

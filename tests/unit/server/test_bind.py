@@ -118,7 +118,10 @@ def test_two_workflows_get_blocks_of_ids_that_do_not_touch(client: Client) -> No
 
     assert other.first_task_id == one.first_task_id + 3
     assert other.first_gate_id == one.first_gate_id + 2
-    assert client.column("SELECT workflow_id FROM task ORDER BY id") == [one.workflow_id] * 3 + [other.workflow_id] * 3
+    assert (
+        client.column("SELECT workflow_id FROM task ORDER BY id")
+        == [1] * 3 + [2] * 3
+    )
     client.database.read(invariants.check)
 
 
@@ -224,7 +227,9 @@ def test_a_chunk_too_early_is_a_conflict(client: Client) -> None:
         client.send(bound, 1)
 
 
-def test_a_last_chunk_that_leaves_tasks_or_gates_out_is_a_conflict_and_nothing_of_it_is_kept(client: Client) -> None:
+def test_a_last_chunk_that_leaves_tasks_or_gates_out_is_a_conflict_and_is_not_kept(
+    client: Client,
+) -> None:
     bound = client.announce()
     with pytest.raises(Conflict, match="3 rows of task were announced, 2 came"):
         client.send(bound, 0, last=True)

@@ -32,10 +32,11 @@ def half_bind(world: World) -> int:
         task_count=3, gate_count=1, identity_hash="i", order_hash="o", spec_hash="s",
     )  # fmt: skip
     bound = world.write(lambda c, at: bind.announce(c, request, at))
+    at = bound.next_chunk
     chunk = wire.ChunkRequest(
-        index=bound.next_chunk, last=False, first=bound.next_chunk, array=[bound.array_ids[0]], gate=[0], resources=[bound.resources_ids[0]],
+        index=at, last=False, first=at, array=bound.array_ids, gate=[0], resources=bound.resources_ids,
         max_attempts=[1], name=["n"], command=["true"], node_args=["{}"], node_hash="0" * 32,
-        gate_remaining=[0][bound.next_chunk :], member_task=[bound.next_chunk], member_gate=[0], attribute_task=[bound.next_chunk], attribute_name=["k"],
+        gate_remaining=[0][at:], member_task=[at], member_gate=[0], attribute_task=[at], attribute_name=["k"],
         attribute_value=["v"],
     )  # fmt: skip
     world.write(lambda c, at: bind.add_chunk(c, bound.workflow_id, chunk, at))

@@ -114,7 +114,7 @@ def test_a_claim_of_an_attempt_that_is_wanted_gone_is_told_to_go(make_world) -> 
 def test_an_attempt_suspected_before_anybody_claimed_it_can_still_be_claimed(make_world) -> None:
     world = make_world()
     runner = started(world)
-    world.pass_time(700)
+    world.at += 700
     world.advance(world.distributors[0])
     assert status(world, runner) == "T"
 
@@ -127,7 +127,7 @@ def test_an_attempt_suspected_before_anybody_claimed_it_can_still_be_claimed(mak
 def test_a_suspected_attempt_that_runs_is_not_given_to_a_second_runner(make_world) -> None:
     world = make_world()
     runner = running(world)
-    world.pass_time(300)
+    world.at += 300
     world.advance(world.distributors[0])
     assert status(world, runner) == "T"
     copy = another(world, runner)
@@ -143,13 +143,13 @@ def test_a_copy_that_the_cluster_started_after_the_first_fell_silent_makes_room_
 ) -> None:
     world = make_world()
     runner = running(world)
-    world.pass_time(300)
+    world.at += 300
     world.advance(world.distributors[0])
     copy = another(world, runner)
     world.claim(copy)
     assert (copy.state, status(world, runner)) == ("starting", "T")
 
-    world.pass_time(31)
+    world.at += 31
     world.claim(copy)
     world.heartbeat(runner)
     world.advance(world.distributors[0])
@@ -222,10 +222,10 @@ def test_a_repeated_outcome_is_counted_as_late_and_has_no_effect(make_world) -> 
 def test_heartbeats_put_the_deadline_off_and_older_ones_are_ignored(make_world) -> None:
     world = make_world()
     runner = running(world)
-    world.pass_time(100)
+    world.at += 100
     ask(world, runner.id, alive=[runner.instance_id], sequence=7)
     put_off = deadline(world, runner)
-    world.pass_time(100)
+    world.at += 100
 
     ask(world, runner.id, alive=[runner.instance_id], sequence=6)
 
@@ -238,7 +238,7 @@ def test_an_old_heartbeat_does_not_clear_a_suspicion_and_a_new_one_does(make_wor
     world = make_world()
     runner = running(world)
     ask(world, runner.id, alive=[runner.instance_id], sequence=7)
-    world.pass_time(300)
+    world.at += 300
     world.advance(world.distributors[0])
 
     ask(world, runner.id, alive=[runner.instance_id], sequence=7)

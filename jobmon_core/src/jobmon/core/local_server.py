@@ -124,6 +124,8 @@ def ensure(data_dir: Path) -> Address:
             if ended and found is None:
                 break
             time.sleep(0.01)
+        if process is not None and process.poll() is None:
+            process.returncode = 0  # it outlives us, which is no reason for a warning
     if found is None:
         tail = (data_dir / "server.log").read_text(errors="backslashreplace").splitlines()[-5:]
         raise ServerUnreachable(

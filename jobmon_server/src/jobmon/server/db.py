@@ -28,6 +28,7 @@ AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 
 WRITE_TRIES = 8
 RACES = 2
+RANGES_AT_MOST = 16  # beyond that a list of ids is the shorter way to say which
 _NOW = {
     "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
     "mysql": "UNIX_TIMESTAMP(NOW(6))",
@@ -159,7 +160,7 @@ def insert(
 
 def insert_one(connection: Connection, table: sa.Table, row: Mapping[str, Any]) -> int:
     """Insert one row and return the id that the database gave it."""
-    key = connection.execute(sa.insert(table).values(row)).inserted_primary_key
+    key = connection.execute(sa.insert(table), dict(row)).inserted_primary_key
     return int(key[0]) if key else 0
 
 
@@ -177,9 +178,34 @@ def _insert_sql(table: sa.Table, columns: tuple[str, ...], dialect: sa.Dialect) 
 def among(column: sa.ColumnElement[Any], ids: Sequence[int]) -> sa.ColumnElement[bool]:
     """`column IN ids`, said as ranges where ids follow one another, which they mostly do here."""
     ranges = _ranges(sorted(ids))
-    if len(ranges) > 16:
+    if len(ranges) > RANGES_AT_MOST:
         return column.in_(sa.bindparam(None, ids, expanding=True, literal_execute=True))
     return sa.or_(sa.false(), *(column.between(low, high) for low, high in ranges))
+
+
+def within(column: sa.ColumnElement[Any], count: int) -> sa.ColumnElement[bool]:
+    """`among` for a statement that is built once: the values come from `spans`, with their count."""
+    if not count:
+        return column.in_(sa.bindparam("ids", expanding=True, literal_execute=True))
+    bounds = ((sa.bindparam(f"low_{i}"), sa.bindparam(f"high_{i}")) for i in range(count))
+    return sa.or_(*(column.between(low, high) for low, high in bounds))
+
+
+def spans(ids: Sequence[int]) -> Iterator[tuple[int, Sequence[int], dict[str, Any]]]:
+    """`ids` in pieces that a statement can hold: the count for `within`, the ids of the piece, the values."""
+    ranges = _ranges(sorted(ids))
+    if len(ranges) > RANGES_AT_MOST:
+        for piece in chunked(ids):
+            yield 0, piece, {"ids": piece}
+    elif ranges:
+        values = {f"low_{i}": low for i, (low, _) in enumerate(ranges)}
+        values |= {f"high_{i}": high for i, (_, high) in enumerate(ranges)}
+        yield len(ranges), ids, values
+
+
+def one_of(column: sa.ColumnElement[Any], letters: Iterable[str]) -> sa.ColumnElement[bool]:
+    """`column IN ('A', 'B')` with the letters in the text: a list of values is spelled anew at each execution."""
+    return column.in_([sa.literal_column(f"'{letter}'") for letter in letters])
 
 
 def _ranges(ids: Sequence[int]) -> list[tuple[int, int]]:
@@ -204,12 +230,16 @@ def chunked(ids: Sequence[AnyId], size: int = 1000) -> Iterator[Sequence[AnyId]]
 
 def reserve(connection: Connection, kind: str, count: int) -> int:
     """The first of `count` fresh ids of that kind; the block belongs to the caller for good."""
-    block = tables.id_block
-    taken = connection.execute(
-        sa.update(block).where(block.c.kind == kind).values(next_id=block.c.next_id + count)
-    )
+    taken = connection.execute(_TAKE_IDS, {"of": kind, "count": count})
     if taken.rowcount == 0:
-        connection.execute(sa.insert(block).values(kind=kind, next_id=1 + count))
+        connection.execute(sa.insert(tables.id_block).values(kind=kind, next_id=1 + count))
         return 1
-    after = connection.execute(sa.select(block.c.next_id).where(block.c.kind == kind)).scalar_one()
-    return int(after) - count
+    return int(connection.execute(_NEXT_ID, {"of": kind}).scalar_one()) - count
+
+
+_TAKE_IDS = (
+    sa.update(tables.id_block)
+    .where(tables.id_block.c.kind == sa.bindparam("of"))
+    .values(next_id=tables.id_block.c.next_id + sa.bindparam("count"))
+)
+_NEXT_ID = sa.select(tables.id_block.c.next_id).where(tables.id_block.c.kind == sa.bindparam("of"))

@@ -32,14 +32,15 @@ SCHEMA_VERSION = 1
 metadata = MetaData()
 
 _MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+_NEVER_AGAIN: dict[str, Any] = {"sqlite_autoincrement": True}  # the id of a deleted row: somebody may still use it
 Id = BigInteger().with_variant(Integer, "sqlite")
 LongText = Text().with_variant(Text(2**24 - 1), "mysql", "mariadb")
 Name = String(255)
 Hash = String(64)
 
 
-def _table(name: str, *items: SchemaItem) -> Table:
-    return Table(name, metadata, *items, **_MYSQL)
+def _table(name: str, *items: SchemaItem, **options: Any) -> Table:
+    return Table(name, metadata, *items, **_MYSQL, **options)
 
 
 def _id(autoincrement: bool = True) -> Column[Any]:
@@ -119,6 +120,7 @@ workflow = _table(
     _one_of("workflow"),
     UniqueConstraint("tool_version_id", "args_hash", name="uq_workflow_args"),
     Index("ix_workflow_owner", "owner", "id"),
+    **_NEVER_AGAIN,
 )
 
 workflow_attribute = _table(
@@ -172,6 +174,7 @@ array = _table(
     _count("fatal"),
     _count("retries"),
     UniqueConstraint("workflow_id", "name", name="uq_array_name"),
+    **_NEVER_AGAIN,
 )
 
 resources = _table(
@@ -186,6 +189,7 @@ resources = _table(
     Column("original_id", Id, nullable=True),  # scaled from this one ...
     Column("step", SmallInteger, nullable=False, default=0),  # ... this many times
     UniqueConstraint("workflow_id", "digest", name="uq_resources"),
+    **_NEVER_AGAIN,
 )
 
 gate = _table(

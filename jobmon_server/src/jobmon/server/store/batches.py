@@ -84,9 +84,11 @@ def _create(
             for i, one in enumerate(rows)
         ],
     )
-    tasks = [(one.id, "Q") for one in rows]
-    values = {"attempts": task.c.attempts + 1}
-    move(connection, "task", run.workflow_id, tasks, "I", stamp, values)
+    by_attempts: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
+    for one in rows:
+        by_attempts[one.attempts].append((one.id, "Q"))
+    for attempts, tasks in by_attempts.items():
+        move(connection, "task", run.workflow_id, tasks, "I", stamp, {"attempts": attempts + 1})
 
 
 def to_submit(connection: Connection, run: AnyRow, in_hand: Sequence[int]) -> list[Batch]:

@@ -23,6 +23,7 @@ from jobmon.core.ids import ArrayId, GateId, ResourcesId, TaskId, WorkflowId
 from jobmon.core.wire import BindAnswer, BindRequest, ChunkRequest, TaskResources
 from jobmon.server import tables
 from jobmon.server.db import AnyRow, among, insert, insert_one, reserve
+from jobmon.server.store.chunk_checks import check_columns, check_ids, check_positions
 from jobmon.server.store.clusters import note_queues
 from jobmon.server.store.runs import describe_holder, live_run
 from jobmon.server.store.tools import choose_version, find_or_make_templates
@@ -85,12 +86,12 @@ def _bind_again(connection: Connection, found: AnyRow, request: BindRequest) -> 
     same_order = found.order_hash == request.order_hash
     if not same_order or found.spec_hash == request.spec_hash:
         return _answer(connection, found, request, "none")
+    wanted = PENDING_SPEC + request.spec_hash
+    if found.spec_hash == wanted:  # asked for before: it goes on where it was cut off
+        return _answer(connection, found, request, "specs")
     table = tables.workflow
-    connection.execute(
-        sa.update(table)
-        .where(table.c.id == found.id)
-        .values(next_chunk=0, spec_hash=PENDING_SPEC + request.spec_hash, name=request.name)
-    )
+    values = {"next_chunk": 0, "spec_hash": wanted, "name": request.name}
+    connection.execute(sa.update(table).where(table.c.id == found.id).values(**values))
     add_resources(connection, found.id, request.resources)
     again = connection.execute(sa.select(table).where(table.c.id == found.id)).one()
     return _answer(connection, again, request, "specs")
@@ -203,9 +204,10 @@ def add_chunk(connection: Connection, workflow_id: WorkflowId, request: ChunkReq
         return
     if request.index > found.next_chunk:
         raise Conflict(f"chunk {request.index} of workflow {workflow_id} came before chunk {found.next_chunk}")
-    _check_columns(request)
-    _check_ids(connection, tables.array, workflow_id, request.array)
-    _check_ids(connection, tables.resources, workflow_id, request.resources)
+    check_columns(request)
+    check_positions(request, found.task_count, found.gate_count)
+    check_ids(connection, tables.array, workflow_id, request.array)
+    check_ids(connection, tables.resources, workflow_id, request.resources)
     if respecify:
         _replace_specs(connection, found, request)
     else:
@@ -215,28 +217,6 @@ def add_chunk(connection: Connection, workflow_id: WorkflowId, request: ChunkReq
         changes |= {"bound_at": at, "spec_hash": found.spec_hash.removeprefix(PENDING_SPEC)}
         _check_complete(connection, found)
     connection.execute(sa.update(table).where(table.c.id == workflow_id).values(**changes))
-
-
-def _check_columns(request: ChunkRequest) -> None:
-    lengths = {
-        len(request.array),
-        len(request.gate),
-        len(request.resources),
-        len(request.max_attempts),
-        len(request.name),
-        len(request.command),
-        len(request.node_args),
-        len(request.node_hash) // 32,
-    }
-    if len(lengths) != 1 or len(request.member_task) != len(request.member_gate):
-        raise InvalidRequest(f"the columns of chunk {request.index} have different lengths: {sorted(lengths)}")
-
-
-def _check_ids(connection: Connection, table: sa.Table, workflow_id: int, ids: list[int]) -> None:
-    used = set(ids)
-    own = sa.select(table.c.id).where(table.c.workflow_id == workflow_id, table.c.id.in_(used))
-    if unknown := used.difference(connection.execute(own).scalars()):
-        raise InvalidRequest(f"workflow {workflow_id} has no {table.name} with id {min(unknown)}")
 
 
 def _insert_tasks(connection: Connection, found: AnyRow, request: ChunkRequest) -> None:

@@ -44,28 +44,32 @@ class Changes:
 
     def write(self, connection: Connection) -> None:
         """Apply what was collected."""
-        table = tables.array
-        statement = (
-            sa.update(table)
-            .where(table.c.id == sa.bindparam("key"))
-            .values({name: table.c[name] + sa.bindparam(f"d_{name}") for name in NAMES})
-        )
         rows = [
             {"key": array_id, **{f"d_{name}": change for name, change in row.items()}}
             for array_id, row in sorted(self._by_array.items())
             if any(row.values())
         ]
         if rows:
-            connection.execute(statement, rows)
+            connection.execute(_ADD, rows)
         self._by_array.clear()
+
+
+_ADD = (
+    sa.update(tables.array)
+    .where(tables.array.c.id == sa.bindparam("key"))
+    .values({name: tables.array.c[name] + sa.bindparam(f"d_{name}") for name in NAMES})
+)
 
 
 def totals(connection: Connection, workflow_id: int) -> Totals:
     """The workflow's counters."""
-    table = tables.array
-    sums = [sa.func.coalesce(sa.func.sum(table.c[name]), 0) for name in Totals._fields]
-    row = connection.execute(sa.select(*sums).where(table.c.workflow_id == workflow_id)).one()
+    row = connection.execute(_TOTALS, {"of": workflow_id}).one()
     return Totals(*(int(value) for value in row))
+
+
+_TOTALS = sa.select(*(sa.func.coalesce(sa.func.sum(tables.array.c[name]), 0) for name in Totals._fields)).where(
+    tables.array.c.workflow_id == sa.bindparam("of")
+)
 
 
 def counted(connection: Connection, workflow_id: int) -> Mapping[int, Mapping[str, int]]:

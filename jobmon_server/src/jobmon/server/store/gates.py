@@ -6,11 +6,12 @@ the queue in bounded portions, so that a gate of a million tasks never makes a s
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from jobmon.server.db import AnyRow, among, chunked
+from jobmon.server.db import AnyRow, one_of, spans, within
 from jobmon.server.store.counters import Changes
 from jobmon.server.store.moves import Stamp, move
 from jobmon.server.tables import gate, gate_member, task
@@ -19,13 +20,8 @@ from jobmon.server.tables import gate, gate_member, task
 def lower(connection: Connection, done_ids: Sequence[int]) -> None:
     """Count these completions off all gates that wait for them, and open those that reach zero."""
     fewer: Counter[int] = Counter()
-    for ids in chunked(sorted(done_ids)):
-        members = (
-            sa.select(gate_member.c.gate_id, sa.func.count())
-            .where(among(gate_member.c.task_id, ids))
-            .group_by(gate_member.c.gate_id)
-        )
-        for gate_id, count in connection.execute(members):
+    for size, _, where in spans(done_ids):
+        for gate_id, count in connection.execute(_members(size), where):
             fewer[gate_id] += count
     if not fewer:
         return
@@ -33,25 +29,38 @@ def lower(connection: Connection, done_ids: Sequence[int]) -> None:
     for gate_id, count in sorted(fewer.items()):
         by_count.setdefault(count, []).append(gate_id)
     for count, gate_ids in by_count.items():
-        for ids in chunked(gate_ids):
-            connection.execute(
-                sa.update(gate).where(among(gate.c.id, ids)).values(remaining=gate.c.remaining - count)
-            )
-    for ids in chunked(sorted(fewer)):
-        reached = among(gate.c.id, ids) & (gate.c.remaining == 0) & (gate.c.state == "S")
-        connection.execute(sa.update(gate).where(reached).values(state="O"))
+        for size, _, where in spans(gate_ids):
+            connection.execute(_lower(size), where | {"done": count})
+    for size, _, where in spans(sorted(fewer)):
+        connection.execute(_open(size), where)
+
+
+@lru_cache
+def _members(size: int) -> sa.Select[tuple[int, int]]:
+    members = sa.select(gate_member.c.gate_id, sa.func.count()).where(within(gate_member.c.task_id, size))
+    return members.group_by(gate_member.c.gate_id)
+
+
+@lru_cache
+def _lower(size: int) -> sa.Update:
+    lower = sa.update(gate).where(within(gate.c.id, size))
+    return lower.values(remaining=gate.c.remaining - sa.bindparam("done"))
+
+
+@lru_cache
+def _open(size: int) -> sa.Update:
+    return (
+        sa.update(gate)
+        .where(within(gate.c.id, size), gate.c.remaining == 0, one_of(gate.c.state, "S"))
+        .values(state="O")
+    )
 
 
 def pass_open(connection: Connection, workflow_id: int, at_most: int, changes: Changes, stamp: Stamp) -> bool:
     """Queue up to `at_most` tasks of open gates; returns whether some are left for the next step."""
-    query = (  # ix_gate_state finds the gates, ix_task_gate their tasks in order
-        sa.select(task.c.id, task.c.gate_id, task.c.array_id, task.c.status, task.c.deferred)
-        .join(gate, gate.c.id == task.c.gate_id)
-        .where(gate.c.workflow_id == workflow_id, gate.c.state == "O", task.c.id > gate.c.passed_upto)
-        .order_by(gate.c.id, task.c.id)
-        .limit(at_most)
-    )
-    rows = connection.execute(query).all()
+    rows = connection.execute(_BEHIND_OPEN, {"of": workflow_id, "most": at_most}).all()
+    if not rows:
+        return False
     waiting = [row for row in rows if row.status == "G"]
     ready = [(row.id, "G") for row in waiting if not row.deferred]
     deferred = [(row.id, "G") for row in waiting if row.deferred]
@@ -64,6 +73,17 @@ def pass_open(connection: Connection, workflow_id: int, at_most: int, changes: C
             changes.add(row.array_id, queued=1)
     _mark_passed(connection, workflow_id, rows, complete=len(rows) < at_most)
     return len(rows) == at_most
+
+
+_BEHIND_OPEN = (  # ix_gate_state finds the gates, ix_task_gate their tasks in order
+    sa.select(task.c.id, task.c.gate_id, task.c.array_id, task.c.status, task.c.deferred)
+    .join(gate, gate.c.id == task.c.gate_id)
+    .where(
+        gate.c.workflow_id == sa.bindparam("of"), one_of(gate.c.state, "O"), task.c.id > gate.c.passed_upto
+    )
+    .order_by(gate.c.id, task.c.id)
+    .limit(sa.bindparam("most"))
+)
 
 
 def _mark_passed(connection: Connection, workflow_id: int, rows: Sequence[AnyRow], *, complete: bool) -> None:
