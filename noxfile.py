@@ -1,6 +1,7 @@
 """Everything a contributor or a machine runs on this project: `nox -l` lists it."""
 
 import os
+import shutil
 
 import nox
 
@@ -11,13 +12,26 @@ nox.options.error_on_missing_interpreters = True
 
 DISTRIBUTIONS = ["jobmon_core", "jobmon_server", "jobmon_distributor", "jobmon_client"]
 TEST_TOOLS = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6.100", "numpy", "psutil"]
+PACKAGES = ["mariadb-server", "postgresql"]
 TYPE_TOOLS = ["mypy>=1.13", "types-requests", "types-PyYAML", "types-PyMySQL", "types-waitress"]
 
 
 def install_jobmon(session: nox.Session, *extra: str) -> None:
     """Install the distributions together from their folders: PyPI has others of these names."""
-    folders = [argument for name in DISTRIBUTIONS for argument in ("-e", f"./{name}")]
+    extras = {"jobmon_server": "[mysql,postgresql,site]"}
+    folders = [part for name in DISTRIBUTIONS for part in ("-e", f"./{name}{extras.get(name, '')}")]
     session.install(*folders, *extra)
+
+
+def install_packages(session: nox.Session) -> None:
+    """Install the servers that tests start, where that can be done; elsewhere those tests say what is missing."""
+    there = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin")
+    if (there and os.path.isdir("/usr/lib/postgresql")) or os.geteuid() != 0 or not shutil.which("apt-get"):
+        return
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    apt = ("apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq")
+    session.run(*apt, "update", external=True, env=quiet)
+    session.run(*apt, "install", "-y", "--no-install-recommends", *PACKAGES, external=True, env=quiet)
 
 
 @nox.session
@@ -30,6 +44,7 @@ def unit(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Every test, the slow ones too; what the machine needs for them is installed first."""
+    install_packages(session)
     install_jobmon(session, *TEST_TOOLS)
     session.run("pytest", "tests", "-n", "2", *session.posargs)
 

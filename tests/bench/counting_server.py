@@ -1,4 +1,4 @@
-"""The embedded server with a counter in front: `python counting_server.py DATA_DIR` notes the path of each request."""
+"""The embedded server with a counter in front: `python counting_server.py DATA_DIR` notes each path asked for."""
 
 import sys
 from collections.abc import Callable

@@ -16,8 +16,8 @@ def sqlite_rows_per_second(database: Path, folder: Path) -> float:
     """The task rows of a bound database inserted into a bare table with two indexes, as durably as ours."""
     with sqlite3.connect(database) as source:
         rows = source.execute(
-            "SELECT t.id, array_id, gate_id, resources_id, status, max_attempts, name, command, node_args, node_hash "
-            "FROM task t JOIN task_spec ON task_id = t.id"
+            "SELECT t.id, array_id, gate_id, resources_id, status, max_attempts, name, command, node_args, "
+            "node_hash FROM task t JOIN task_spec ON task_id = t.id"
         ).fetchall()
     bare = sqlite3.connect(folder / "floor.db", isolation_level=None)
     bare.execute("PRAGMA journal_mode=WAL")

@@ -8,7 +8,9 @@ from jobmon.client.task_template import TaskTemplate
 from jobmon.client.workflow import Workflow
 
 
-def build(shape: str, size: int, cluster: str = "dummy", command: str = "work --item {i}", args: str = "") -> Workflow:
+def build(
+    shape: str, size: int, cluster: str = "dummy", command: str = "work --item {i}", args: str = ""
+) -> Workflow:
     """A workflow of `size` tasks."""
     tool = Tool(name="bench")
     workflow = tool.create_workflow(name=shape, workflow_args=args, default_cluster_name=cluster)

@@ -36,13 +36,15 @@ def measure(case: Case) -> Sample:
         peer.command = "cat /proc/$PPID/task/*/schedstat"
         peer.heartbeat_seconds = 90
         try:
-            starts = [_start(peer, folder) for _ in range(case.size)]
+            starts = [_start(peer, folder / str(turn)) for turn in range(case.size)]
         finally:
             peer.close()
     return Sample(median(starts), median(_bare() for _ in range(case.size)))
 
 
 def _start(peer: WorkPeer, folder: Path) -> float:
+    folder.mkdir()
+    peer.stdout_dir = str(folder)
     token = folder / "token"
     token.write_text("server-secret\n")
     token.chmod(0o600)

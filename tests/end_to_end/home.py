@@ -190,6 +190,8 @@ class Home:
             if not script.is_over:
                 script.kill()
         left = self._wait_until_quiet()
+        if self.pids("server"):  # it may be starting
+            wait_for(lambda: local_server.find(self.data_dir), "the server's note")
         local_server.stop(self.data_dir)
         left |= self.processes()
         for pid in left:

@@ -4,33 +4,11 @@ import asyncio
 
 import pytest
 
+from end_to_end.graphs import holds, numbers, template, workflow_of
 from end_to_end.home import Home
 from end_to_end.witness import noted
 from jobmon.client.api import Tool
 from jobmon.core.exceptions import DuplicateNodeArgsError, EmptyWorkflowError
-
-
-def template(tool, name="step", command="true", **options):
-    """A template whose tasks are told apart by `number` and leave a witness."""
-    body = noted(command).replace("{", "{{").replace("}", "}}") + " # {number}"
-    return tool.get_task_template(template_name=name, command_template=body, node_args=["number"], **options)
-
-
-def workflow_of(tool, tasks, **options):
-    workflow = tool.create_workflow(default_cluster_name="local", **options)
-    workflow.add_tasks(tasks)
-    return workflow
-
-
-def names_in_order(home, word):
-    """The numbers of tasks in the order in which their commands started (or ended)."""
-    named = dict(home.query("SELECT task_id, name FROM task_spec"))
-    return [named[line.task].rpartition("-")[2] for line in home.witness.lines() if line.word == word]
-
-
-def is_sound(home):
-    home.check()
-    home.witness.check()
 
 
 def test_one_task(here: Home) -> None:
@@ -43,7 +21,7 @@ def test_one_task(here: Home) -> None:
     assert workflow.result.done_task_ids == (task.task_id,)
     assert task.resource_usage()["num_attempts"] == 1
     assert workflow.get_errors() == {}
-    is_sound(here)
+    holds(here)
 
 
 def test_three_in_a_row(here: Home) -> None:
@@ -53,8 +31,8 @@ def test_three_in_a_row(here: Home) -> None:
     tasks[1].add_downstream(tasks[2])
 
     assert workflow_of(tool, tasks).run() == "D"
-    assert names_in_order(here, "start") == names_in_order(here, "end") == ["0", "1", "2"]
-    is_sound(here)
+    assert numbers(here, "start") == numbers(here, "end") == ["0", "1", "2"]
+    holds(here)
 
 
 def fork_and_join(tool, middle="true", max_attempts=3):
@@ -74,9 +52,9 @@ def test_fork_and_join(here: Home) -> None:
     fork, middles, join = fork_and_join(tool := Tool("fork"))
 
     assert workflow_of(tool, [fork, *middles, join]).run() == "D"
-    order = names_in_order(here, "end")
+    order = numbers(here, "end")
     assert (order[0], set(order[1:6]), order[6]) == ("0", set("12345"), "6")
-    is_sound(here)
+    holds(here)
 
 
 def test_fork_and_join_with_an_error_that_goes_away(here: Home) -> None:
@@ -87,7 +65,7 @@ def test_fork_and_join_with_an_error_that_goes_away(here: Home) -> None:
     assert sorted(here.witness.starts().values()) == [1] * 6 + [2]
     assert here.witness.starts()[middles[2].task_id] == 2
     assert here.query("SELECT attempts, failures FROM task WHERE id = ?", middles[2].task_id) == [(2, 1)]
-    is_sound(here)
+    holds(here)
 
 
 @pytest.mark.promise("I13")
@@ -105,7 +83,7 @@ def test_fork_and_join_with_an_error_that_stays(here: Home) -> None:
     description = errors[middles[2].task_id]["error_log"][0]["description"]
     assert "bad luck" in description and "exit code 3" in description, description
     assert errors == workflow.task_errors
-    is_sound(here)
+    holds(here)
 
 
 def test_two_tasks_with_the_same_failing_command_have_an_error_each(here: Home) -> None:
@@ -115,7 +93,7 @@ def test_two_tasks_with_the_same_failing_command_have_an_error_each(here: Home) 
 
     assert workflow.run() == "E"
     assert workflow.get_errors().keys() == {task.task_id for task in tasks}
-    is_sound(here)
+    holds(here)
 
 
 def test_a_bushy_graph_of_layers_with_gates_of_many_kinds(here: Home) -> None:
@@ -128,7 +106,7 @@ def test_a_bushy_graph_of_layers_with_gates_of_many_kinds(here: Home) -> None:
 
     assert workflow_of(tool, [task for layer in reversed(layers) for task in layer]).run() == "D"
     assert set(here.witness.starts().values()) == {1} and len(here.witness.starts()) == 30
-    is_sound(here)
+    holds(here)
 
 
 def test_a_cross_product_of_node_arguments(here: Home) -> None:
@@ -143,7 +121,7 @@ def test_a_cross_product_of_node_arguments(here: Home) -> None:
     assert len(here.witness.ends()) == 6
     (found,) = workflow.get_tasks_by_node_args("step", place="b", year=2001)
     assert found.command.endswith("# b 2001 x")
-    is_sound(here)
+    holds(here)
 
 
 def test_an_empty_array_is_no_task_and_a_workflow_of_nothing_is_refused(here: Home) -> None:
@@ -164,9 +142,9 @@ def test_create_tasks_may_be_called_more_than_once_for_a_template(here: Home) ->
     workflow = workflow_of(tool, [*first, *second])
 
     assert workflow.run() == "D"
-    assert set(names_in_order(here, "end")[:2]) == {"1", "2"}
+    assert set(numbers(here, "end")[:2]) == {"1", "2"}
     assert list(workflow.arrays) == ["step"]
-    is_sound(here)
+    holds(here)
 
 
 @pytest.mark.promise("F70")
@@ -184,7 +162,7 @@ def test_it_runs_inside_a_running_event_loop(here: Home) -> None:
         return workflow_of(tool, [template(tool).create_task(number=1)]).run()
 
     assert asyncio.run(notebook()) == "D"
-    is_sound(here)
+    holds(here)
 
 
 def test_several_clusters_in_one_workflow(here: Home) -> None:
@@ -195,6 +173,6 @@ def test_several_clusters_in_one_workflow(here: Home) -> None:
         below.add_upstream(above)
 
     assert workflow_of(tool, tasks).run() == "D"
-    assert names_in_order(here, "end") == ["0", "1", "3"]  # nothing is run on dummy
+    assert numbers(here, "end") == ["0", "1", "3"]  # nothing is run on dummy
     here.check(witness=False)
     here.witness.check()

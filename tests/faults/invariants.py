@@ -192,7 +192,8 @@ def _runs(connection: Connection) -> None:
         "SELECT w.id, w.status, r.status run_status FROM workflow w JOIN workflow_run r ON r.id = w.current_run_id"
     )
     for row in _rows(connection, current):
-        assert row.status in WORKFLOW_OF_RUN.get(row.run_status, ""), f"I3: workflow and run disagree: {tuple(row)}"
+        agree = row.status in WORKFLOW_OF_RUN.get(row.run_status, "")
+        assert agree, f"I3: workflow {row.id} is in {row.status} while its run is in {row.run_status}"
     _none(
         connection,
         "I9: workflows that are over while attempts of theirs are not (workflow, status, attempt, status)",
@@ -209,7 +210,7 @@ def _runs(connection: Connection) -> None:
 
 
 def _counters(connection: Connection) -> None:
-    said = {row.id: row for row in _rows(connection, "SELECT * FROM array")}
+    said = {row.id: row for row in _rows(connection, "SELECT * FROM task_array")}
     for workflow_id in {row.workflow_id for row in said.values()}:
         for array_id, row in counted(connection, workflow_id).items():
             kept = {name: getattr(said[array_id], name) for name in row}
@@ -266,7 +267,7 @@ def _order(connection: Connection, audit: Sequence[Any]) -> None:
 
 def _limits(connection: Connection, audit: Sequence[Any], limits: Mapping[str, int]) -> None:
     """I6: at no point of the audit more tasks were active than the highest limit allows."""
-    arrays = dict(_rows(connection, "SELECT id, name FROM array"))
+    arrays = dict(_rows(connection, "SELECT id, name FROM task_array"))
     array_of = dict(_rows(connection, "SELECT id, array_id FROM task"))
     active: Counter[tuple[int, str]] = Counter()
     for kind, id, workflow_id, old, new, _ in audit:

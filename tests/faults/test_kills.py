@@ -176,6 +176,7 @@ def test_a_resume_that_was_killed_is_resumed(home: Home, how: str) -> None:
     if how == "hot":
         assert set(home.witness.starts().values()) == {1}
     holds(home)
+    home.leave()  # the executor may have ended all of it before the last distributor came, and waits for more
 
 
 # --- what runs is adopted, or ended --------------------------------------------------------------------------

@@ -6,6 +6,7 @@ later. The clock is a number. The cluster tells the truth: it calls an attempt g
 and none will start any more.
 """
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -126,10 +127,8 @@ class World:
 
     def replay(self, number: int) -> None:
         """Deliver an earlier message once more; nobody hears the answer."""
-        try:
+        with contextlib.suppress(LeaseLost):
             self.sent[number]()
-        except LeaseLost:
-            pass
 
     # Clients.
 
@@ -146,7 +145,9 @@ class World:
                 wire.Array(template=i, name=name, max_concurrently_running=limits[i])
                 for i, name in enumerate(self.arrays)
             ],
-            resources=[wire.TaskResources(cluster="toy", requested=Resources(memory_bytes=100), scales={"memory": 1.0})],
+            resources=[
+                wire.TaskResources(cluster="toy", requested=Resources(memory_bytes=100), scales={"memory": 1.0})
+            ],
             task_count=len(self.nodes), gate_count=len(gates), identity_hash="i", order_hash="o", spec_hash="s",
         )  # fmt: skip
         bound = self.send(lambda c, at: bind.announce(c, request, at))
@@ -414,6 +415,8 @@ class World:
         """Nothing is lost or breaks any more, and every command succeeds, until the run is over."""
         self.distributors.clear()
         self.pass_time(runs.LEASE_SECONDS)
+        if self.run_status() not in "BIOR":
+            return
         self.take_lease()
         one = self.distributors[-1]
         for _ in range(rounds):

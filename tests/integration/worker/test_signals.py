@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from fakes.work_peer import WorkPeer, wait_until
+from fakes.work_peer import INSTANCE, WorkPeer, wait_until
 from jobmon.core.resources import Resources
 from jobmon.distributor.worker.command import MARK
 
@@ -295,6 +296,32 @@ def test_the_command_dies_with_a_worker_that_is_killed_in_the_moment_of_its_star
 
     assert died == -signal.SIGKILL
     assert left == [other.pid]
+
+
+def guardians_of(mark: str) -> list[Path]:
+    argument = b"%s=%s\0" % (MARK, mark.encode())
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found += [path] if path.read_bytes().endswith(argument) else []
+    return found
+
+
+def test_a_command_that_could_not_start_leaves_no_guardian_to_hunt_for_it(
+    peer: WorkPeer, start_worker: StartWorker
+) -> None:
+    peer.resources = Resources(options={"shell": "no-such-shell"})
+    namesake = subprocess.Popen(["sleep", "1000"], env={**os.environ, MARK.decode(): str(INSTANCE)})
+
+    worker = start_worker()
+    worker.wait(30)
+    wait_until(lambda: guardians_of(str(INSTANCE)) == [])
+    unharmed = namesake.poll() is None
+    namesake.kill()
+    namesake.wait()
+
+    assert worker.returncode == 198
+    assert unharmed
 
 
 @pytest.mark.promise("F30")

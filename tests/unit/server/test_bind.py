@@ -103,7 +103,7 @@ def test_a_new_workflow_is_stored_under_the_ids_that_were_announced(client: Clie
     assert client.column("SELECT command FROM task_spec") == ["run 0", "run 1", "run 2"]
     assert client.column("SELECT state FROM gate") == ["O", "S"]
     assert client.column("SELECT task_id FROM gate_member") == [bound.first_task_id, bound.first_task_id + 1]
-    assert client.column("SELECT total FROM array") == [3]
+    assert client.column("SELECT total FROM task_array") == [3]
     assert client.column("SELECT bound_at FROM workflow") == [AT]
     client.database.read(invariants.check)
 
@@ -118,10 +118,7 @@ def test_two_workflows_get_blocks_of_ids_that_do_not_touch(client: Client) -> No
 
     assert other.first_task_id == one.first_task_id + 3
     assert other.first_gate_id == one.first_gate_id + 2
-    assert (
-        client.column("SELECT workflow_id FROM task ORDER BY id")
-        == [1] * 3 + [2] * 3
-    )
+    assert client.column("SELECT workflow_id FROM task ORDER BY id") == [1] * 3 + [2] * 3
     client.database.read(invariants.check)
 
 
@@ -164,7 +161,7 @@ def test_a_workflow_that_is_done_is_refused_with_and_without_resume(client: Clie
 
 def test_the_same_workflow_with_resume_sends_nothing(client: Client) -> None:
     bound = client.bind()
-    client.set("UPDATE array SET done = 2")
+    client.set("UPDATE task_array SET done = 2")
     before = client.database.read(counts)
 
     again = client.announce(request_id="b2", resume=True)

@@ -9,7 +9,7 @@ from jobmon.core.resources import Resources
 from jobmon.server import reaper, tables
 from jobmon.server.store import bind, runs
 
-HALF = ("workflow", "task", "task_spec", "gate", "gate_member", "array", "resources", "workflow_attribute")
+HALF = ("workflow", "task", "task_spec", "gate", "gate_member", "task_array", "resources", "workflow_attribute")
 
 
 def reap(world: World) -> bool:
@@ -63,7 +63,7 @@ def test_a_bind_that_was_given_up_is_removed_after_a_day_with_all_that_came_in(m
     kept = rows(world)
     world.pass_time(1)
 
-    assert all(stored[name] > before[name] for name in ("workflow", "task", "gate", "array", "resources"))
+    assert all(stored[name] > before[name] for name in ("workflow", "task", "gate", "task_array", "resources"))
     assert kept == stored
     assert rows(world) == before
 

@@ -66,11 +66,13 @@ def alive(note: ServerFile) -> Health | None:
     from jobmon.core.routes import HEALTH
     from jobmon.core.wire import Health
 
-    try:
-        reply = requests.get(note.url + HEALTH.url(), timeout=5, allow_redirects=False)
-        health = msgspec.json.decode(reply.content, type=Health)
-    except (requests.RequestException, msgspec.DecodeError):
-        return None
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy from the environment knows nothing of a server on the loopback
+        try:
+            reply = session.get(note.url + HEALTH.url(), timeout=5, allow_redirects=False)
+            health = msgspec.json.decode(reply.content, type=Health)
+        except (requests.RequestException, msgspec.DecodeError):
+            return None
     return health if health.instance == note.instance else None
 
 

@@ -3,7 +3,7 @@
 A write on SQLite begins with BEGIN IMMEDIATE behind a lock of this process: two writers that upgrade a read
 would fail at once, and SQLite's own waiting sleeps in steps that cost a dependency level its milliseconds.
 MariaDB and PostgreSQL run in READ COMMITTED. Any database error undoes the whole unit; those that say
-"try again" (by code, never by text) are repeated from the start by `Database.write`.
+"try again" (by code, never by text) are repeated from the start by `Database`.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, Row
 
-from jobmon.core.exceptions import ServerBusy, StorageFull
+from jobmon.core.exceptions import InvalidRequest, ServerBusy, StorageFull
 from jobmon.server import tables
 
 Result = TypeVar("Result")
 AnyId = TypeVar("AnyId", bound=int)
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 
-WRITE_TRIES = 8
+TRIES = 8
 RACES = 2
 RANGES_AT_MOST = 16  # beyond that a list of ids is the shorter way to say which
 _NOW = {
@@ -35,8 +35,9 @@ _NOW = {
     "mariadb": "UNIX_TIMESTAMP(NOW(6))",
     "postgresql": "EXTRACT(EPOCH FROM clock_timestamp())",
 }
-_AGAIN_MYSQL = {1205, 1213, 2006, 2013}  # lock wait timeout, deadlock, connection gone, lost
-_AGAIN_POSTGRES = {"40001", "40P01", "57P01", "08006", "08003"}
+_AGAIN_MYSQL = {1205, 1213}  # lock wait timeout, deadlock
+_AGAIN_MYSQL |= {1040, 1053, 2002, 2003, 2006, 2013}  # too many connections, shutting down, away, gone, lost
+_AGAIN_POSTGRES = {"40001", "40P01", "57P01", "57P03", "08006", "08003"}
 
 
 class Database:
@@ -53,18 +54,22 @@ class Database:
         tables.metadata.create_all(self.engine)
 
     def read(self, unit: Callable[[Connection], Result]) -> Result:
-        """Run `unit` on one consistent view."""
-        with self._naming_failures(), self.engine.connect() as connection, connection.begin():
-            return unit(connection)
+        """Run `unit` on one consistent view; a connection that is lost meanwhile runs it again."""
+        return self._repeated(unit, self._view)
 
     def write(self, unit: Callable[[Connection], Result]) -> Result:
-        """Run `unit` in one transaction; a conflict with another transaction runs it again from the start.
+        """Run `unit` in one transaction; a conflict with another transaction runs it again from the start."""
+        return self._repeated(unit, self._begin)
 
-        Raises ServerBusy when it still conflicts after WRITE_TRIES, StorageFull when the disk is full.
-        """
-        for attempt in range(WRITE_TRIES):
+    def _repeated(
+        self,
+        unit: Callable[[Connection], Result],
+        transaction: Callable[[], contextlib.AbstractContextManager[Connection]],
+    ) -> Result:
+        """Raises ServerBusy when it still fails after TRIES, StorageFull when the disk is full."""
+        for attempt in range(TRIES):
             try:
-                with self._naming_failures(), self._begin() as connection:
+                with self._naming_failures(), transaction() as connection:
                     return unit(connection)
             except sa.exc.IntegrityError as raced:  # another one made the same row first, or a mistake of ours
                 if attempt == RACES:
@@ -74,6 +79,11 @@ class Database:
                 reason = str(again)
             time.sleep(random.uniform(0, 0.004 * 2**attempt))
         raise ServerBusy(f"the database kept refusing a transaction ({reason}); try again in a moment")
+
+    @contextlib.contextmanager
+    def _view(self) -> Iterator[Connection]:
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
 
     @contextlib.contextmanager
     def _begin(self) -> Iterator[Connection]:
@@ -95,6 +105,8 @@ class Database:
             if error.connection_invalidated or _is_passing(error.orig):
                 raise TryAgain(str(error.orig)) from error
             raise
+        except OverflowError as error:  # SQLite's driver refuses what has more than 64 bits
+            raise InvalidRequest(f"a number is too large: {error}") from error
 
     def dispose(self) -> None:
         """Close all connections."""
@@ -187,8 +199,7 @@ def within(column: sa.ColumnElement[Any], count: int) -> sa.ColumnElement[bool]:
     """`among` for a statement that is built once: the values come from `spans`, with their count."""
     if not count:
         return column.in_(sa.bindparam("ids", expanding=True, literal_execute=True))
-    bounds = ((sa.bindparam(f"low_{i}"), sa.bindparam(f"high_{i}")) for i in range(count))
-    return sa.or_(*(column.between(low, high) for low, high in bounds))
+    return sa.or_(*(column.between(sa.bindparam(f"low_{i}"), sa.bindparam(f"high_{i}")) for i in range(count)))
 
 
 def spans(ids: Sequence[int]) -> Iterator[tuple[int, Sequence[int], dict[str, Any]]]:

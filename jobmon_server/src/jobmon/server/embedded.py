@@ -7,6 +7,7 @@ refused; writes `server.json` once it answers; serves all of the user's scripts;
 import argparse
 import contextlib
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -25,6 +26,7 @@ from jobmon.core.exceptions import ConfigError
 from jobmon.core.local_server import ServerFile, read_server_file
 from jobmon.core.logs import set_up
 from jobmon.core.settings import load_settings
+from jobmon.server.reaper import reap
 from jobmon.server.serve import make_app
 from jobmon.server.service import Service
 from jobmon.server.start import open_service
@@ -32,6 +34,7 @@ from jobmon.server.start import open_service
 log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 5.0
+GARBAGE_EVERY = 20_000  # new objects: a step makes many, and hardly any in circles
 
 
 class Idle:
@@ -62,11 +65,15 @@ def main() -> None:
     with _only_one(folder):
         hosts = frozenset({"127.0.0.1", "localhost", "::1", socket.gethostname(), settings.server.host})
         service = open_service(settings, folder, hosts)
+        service.write(reap)  # first of all: deadlines are put off by the time in which nobody could be heard
         idle = Idle(make_app(service))
         listener = _listen(folder, settings.server.host, settings.server.port)
         server = waitress.server.create_server(
             idle, sockets=[listener], threads=settings.server.threads, ident=None, channel_timeout=3600
         )
+        gc.collect()
+        gc.freeze()  # what is here now stays: looking through it again and again took a tenth of the CPU
+        gc.set_threshold(GARBAGE_EVERY, 20, 50)
         _announce(folder, settings.server.host, listener.getsockname()[1], service)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: _leave(folder))
@@ -133,8 +140,6 @@ def _leave(folder: Path) -> None:
 
 def _rounds(service: Service, idle: Idle, idle_exit_seconds: float) -> None:
     """The background role: reap what is overdue, and end when nobody needs this server."""
-    from jobmon.server.reaper import reap
-
     while True:
         time.sleep(ROUND_SECONDS)
         try:

@@ -1,6 +1,7 @@
 """Routes to Flask views: decode strictly, authorize, call the handler, encode; errors become answers."""
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -69,6 +70,8 @@ def _view(service: Service, route: Route[Any, Any], handler: Handler) -> Callabl
             return _reply(200, handler(service, _decode(route), **ids))
         except JobmonError as error:
             return _failure(error)
+        except HTTPException as error:
+            return _refuse(error)
         except Exception:  # the top of a request: whatever it is, the caller gets an answer
             log.exception("%s %s failed", route.method, route.path)
             return _failure(ServerError(f"{route.method} {route.path} failed; the server's log says why"))
@@ -78,8 +81,8 @@ def _view(service: Service, route: Route[Any, Any], handler: Handler) -> Callabl
 
 def _admit(service: Service, route: Route[Any, Any]) -> None:
     """Let in who shows the token, under a name this server knows itself by (DNS rebinding), of our version."""
-    host = flask.request.host.rpartition(":")[0] or flask.request.host
-    if service.hosts and host.strip("[]") not in service.hosts:
+    host = re.sub(r":\d*$", "", flask.request.host).strip("[]")
+    if service.hosts and host not in service.hosts:
         raise Forbidden(f"this server does not answer to the name {host!r}")
     if route.action == "open":
         return

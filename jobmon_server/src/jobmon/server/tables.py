@@ -159,7 +159,7 @@ workflow_run = _table(
 )
 
 array = _table(
-    "array",
+    "task_array",  # `array` is a word of SQL
     _id(),
     _ref("workflow_id"),
     _ref("template_version_id"),

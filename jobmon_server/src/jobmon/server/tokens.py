@@ -1,5 +1,6 @@
 """Secrets: the token that opens the server, and the ones that stand for a single attempt."""
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -18,12 +19,16 @@ def same(one: str, other: str) -> bool:
 
 
 def read_or_make(path: Path) -> str:
-    """The secret in a private file, made with mode 0600 when it is missing."""
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        pass
+    """The secret in a private file, made with mode 0600 when it is missing.
+
+    It gets its name when it is whole: an empty token, left by a kill or a full disk, would open the server to all.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if found := path.read_text().strip():
+            return found
     made = secrets.token_urlsafe(32)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:  # noqa: PTH123
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:  # noqa: PTH123
         handle.write(made)
+    fresh.rename(path)
     return made

@@ -62,7 +62,7 @@ class Command:
         try:
             self._pid = _spawn(argv, environment, outputs)
         except BaseException:
-            os.close(self._lifeline)  # which ends a guardian that has nothing to guard
+            self._dismiss_guardian()
             raise
         os.write(self._lifeline, b"%d\n" % self._pid)
 
@@ -91,7 +91,10 @@ class Command:
             self.collect()
             self.signal(signal.SIGKILL)
             time.sleep(0.001)
-        _kill(self._guardian, signal.SIGKILL)
+        self._dismiss_guardian()
+
+    def _dismiss_guardian(self) -> None:
+        _kill(self._guardian, signal.SIGKILL)  # first: the end of its pipe would be a worker's death to it
         os.close(self._lifeline)
 
     def others(self) -> list[int]:

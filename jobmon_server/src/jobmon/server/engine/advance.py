@@ -51,10 +51,7 @@ def advance(connection: Connection, run_id: WorkflowRunId, request: AdvanceReque
     news = _hear(connection, run, request, stamp)
     changes = Changes()
     absorbed = absorb.absorb(connection, run.workflow_id, ABSORB_AT_MOST, changes, Ladder(connection), stamp)
-    array_ids = sa.select(array.c.id).where(array.c.workflow_id == run.workflow_id)
-    next_due = absorb.wake(
-        connection, run.workflow_id, list(connection.execute(array_ids).scalars()), changes, stamp
-    )
+    next_due = absorb.wake(connection, run.workflow_id, changes, stamp)
     more = absorbed == ABSORB_AT_MOST
     more |= gates.pass_open(connection, run.workflow_id, PASS_AT_MOST, changes, stamp)
     changes.write(connection)
@@ -70,15 +67,22 @@ def advance(connection: Connection, run_id: WorkflowRunId, request: AdvanceReque
 
 def _hold(connection: Connection, run_id: WorkflowRunId, request: AdvanceRequest, at: float) -> AnyRow:
     """Lock the run, check the fence, renew the lease."""
-    query = sa.select(workflow_run).where(workflow_run.c.id == run_id).with_for_update()
-    run = connection.execute(query).one_or_none()
+    run = connection.execute(_LOCK_RUN, {"of": run_id}).one_or_none()
     if run is None:
         raise NotFound(f"there is no workflow run {run_id}")
     if request.fence != run.fence or not run.holder:
         raise LeaseLost(f"workflow run {run_id} has another holder or gave way to a newer run: {run.reason}")
-    values = {"deadline_at": at + LEASE_SECONDS, "notice": request.notice}
-    connection.execute(sa.update(workflow_run).where(workflow_run.c.id == run_id).values(**values))
+    connection.execute(_RENEW, {"of": run_id, "until": at + LEASE_SECONDS, "told": request.notice})
     return run
+
+
+_RUN = sa.select(workflow_run).where(workflow_run.c.id == sa.bindparam("of"))
+_LOCK_RUN = _RUN.with_for_update()
+_RENEW = (
+    sa.update(workflow_run)
+    .where(workflow_run.c.id == sa.bindparam("of"))
+    .values(deadline_at=sa.bindparam("until"), notice=sa.bindparam("told"))
+)
 
 
 def _final(run: AnyRow) -> Step:
@@ -108,19 +112,24 @@ def _judge(connection: Connection, run: AnyRow, at: float) -> AnyRow:
         if reason:
             values = {"goal": "E", "reason": reason}
             connection.execute(sa.update(workflow_run).where(workflow_run.c.id == run.id).values(**values))
-    return connection.execute(sa.select(workflow_run).where(workflow_run.c.id == run.id)).one()
+    return connection.execute(_RUN, {"of": run.id}).one()
 
 
 def _start(connection: Connection, run: AnyRow, stamp: Stamp) -> int:
-    limit = sa.select(workflow.c.max_concurrently_running).where(workflow.c.id == run.workflow_id)
-    columns = (array.c.id, array.c.queued, array.c.active, array.c.max_concurrently_running)
-    query = sa.select(*columns).where(array.c.workflow_id == run.workflow_id).order_by(array.c.id)
-    rooms = [Room(*row) for row in connection.execute(query)]
-    allowed = min(connection.execute(limit).scalar_one(), ACTIVE_AT_MOST)
+    rooms = [Room(*row) for row in connection.execute(_ROOMS, {"of": run.workflow_id})]
+    allowed = min(connection.execute(_LIMIT, {"of": run.workflow_id}).scalar_one(), ACTIVE_AT_MOST)
     changes = Changes()
     started = batches.claim(connection, run, share(rooms, allowed, START_AT_MOST), BATCH_SIZE, changes, stamp)
     changes.write(connection)
     return started
+
+
+_LIMIT = sa.select(workflow.c.max_concurrently_running).where(workflow.c.id == sa.bindparam("of"))
+_ROOMS = (
+    sa.select(array.c.id, array.c.queued, array.c.active, array.c.max_concurrently_running)
+    .where(array.c.workflow_id == sa.bindparam("of"))
+    .order_by(array.c.id)
+)
 
 
 def _settle(connection: Connection, run: AnyRow, stamp: Stamp, more: bool) -> str:

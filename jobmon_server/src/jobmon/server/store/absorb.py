@@ -2,17 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from jobmon.server.db import AnyRow, among, chunked
+from jobmon.server.db import AnyRow, among, chunked, one_of, spans, within
 from jobmon.server.engine.retries import Spent, Verdict, decide
 from jobmon.server.store import gates
 from jobmon.server.store.counters import Changes
 from jobmon.server.store.moves import Stamp, move
-from jobmon.server.tables import completion, task
+from jobmon.server.tables import array, completion, task
 
 Scaler = Callable[[int], int]  # resources id -> id of the next larger ones
 
@@ -37,34 +38,41 @@ def absorb(
     stamp: Stamp,
 ) -> int:
     """Take up to `at_most` completions off the outbox; returns how many there were."""
-    query = (  # ix_completion_workflow
-        sa.select(
-            completion.c.id.label("completion_id"),
-            completion.c.failure_class,
-            completion.c.status.label("ended"),
-            task.c.id,
-            task.c.status,
-            task.c.array_id,
-            task.c.resources_id,
-            task.c.failures,
-            task.c.system_failures,
-            task.c.max_attempts,
-        )
-        .join(task, task.c.id == completion.c.task_id)
-        .where(completion.c.workflow_id == workflow_id)
-        .order_by(completion.c.id)
-        .limit(at_most)
-    )
-    rows = connection.execute(query).all()
+    rows = connection.execute(_OUTBOX, {"of": workflow_id, "most": at_most}).all()
     done = [row for row in rows if row.ended == "D" and row.status == "D"]
     failed = [row for row in rows if row.ended != "D" and row.status == "E"]
     for row in done:
         changes.add(row.array_id, active=-1, done=1)
     gates.lower(connection, [row.id for row in done])
     _fail(connection, workflow_id, failed, changes, scale, stamp)
-    for ids in chunked([row.completion_id for row in rows]):
-        connection.execute(sa.delete(completion).where(among(completion.c.id, ids)))
+    for size, _, where in spans([row.completion_id for row in rows]):
+        connection.execute(_take_out(size), where)
     return len(rows)
+
+
+_OUTBOX = (  # ix_completion_workflow
+    sa.select(
+        completion.c.id.label("completion_id"),
+        completion.c.failure_class,
+        completion.c.status.label("ended"),
+        task.c.id,
+        task.c.status,
+        task.c.array_id,
+        task.c.resources_id,
+        task.c.failures,
+        task.c.system_failures,
+        task.c.max_attempts,
+    )
+    .join(task, task.c.id == completion.c.task_id)
+    .where(completion.c.workflow_id == sa.bindparam("of"))
+    .order_by(completion.c.id)
+    .limit(sa.bindparam("most"))
+)
+
+
+@lru_cache
+def _take_out(size: int) -> sa.Delete:
+    return sa.delete(completion).where(within(completion.c.id, size))
 
 
 def _fail(
@@ -115,14 +123,21 @@ def _try_again(
     move(connection, "task", workflow_id, members, "Q", stamp, values)
 
 
-def wake(
-    connection: Connection, workflow_id: int, array_ids: Sequence[int], changes: Changes, stamp: Stamp
-) -> float | None:
+def wake(connection: Connection, workflow_id: int, changes: Changes, stamp: Stamp) -> float | None:
     """Queue the tasks whose back-off is over; returns when the next one will be, if any waits."""
-    waiting = task.c.array_id.in_(array_ids) & (task.c.status == "E")  # ix_task_pick
-    due = sa.select(task.c.id, task.c.array_id).where(waiting, task.c.due_at <= stamp.at)
-    rows = connection.execute(due).all()
+    rows = connection.execute(_DUE, {"of": workflow_id, "at": stamp.at}).all()
     move(connection, "task", workflow_id, [(row.id, "E") for row in rows], "Q", stamp, {"due_at": None})
     for row in rows:
         changes.add(row.array_id, delayed=-1, queued=1)
-    return connection.execute(sa.select(sa.func.min(task.c.due_at)).where(waiting)).scalar()
+    return connection.execute(_NEXT_DUE, {"of": workflow_id}).scalar()
+
+
+_RESTING = (array.c.workflow_id == sa.bindparam("of")) & one_of(task.c.status, "E")  # ix_task_pick
+_DUE = (
+    sa.select(task.c.id, task.c.array_id)
+    .join(array, array.c.id == task.c.array_id)
+    .where(_RESTING, task.c.due_at <= sa.bindparam("at"))
+)
+_NEXT_DUE = (
+    sa.select(sa.func.min(task.c.due_at)).join_from(task, array, array.c.id == task.c.array_id).where(_RESTING)
+)

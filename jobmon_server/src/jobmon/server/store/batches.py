@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from jobmon.core.resources import Resources
 from jobmon.core.transitions import final
 from jobmon.core.wire import Batch, Job
-from jobmon.server.db import AnyRow, insert, insert_one, reserve
+from jobmon.server.db import AnyRow, insert, insert_one, one_of, reserve
 from jobmon.server.store.counters import Changes
 from jobmon.server.store.moves import Stamp, move
 from jobmon.server.tables import array, batch, resources, task, task_instance, workflow
@@ -34,14 +34,8 @@ def claim(
     """Create attempts for the next waiting tasks of each array; returns how many."""
     made = 0
     for array_id, count in shares.items():
-        query = (  # ix_task_pick
-            sa.select(task.c.id, task.c.resources_id, task.c.attempts)
-            .where(task.c.array_id == array_id, task.c.status == "Q")
-            .order_by(task.c.id)
-            .limit(count)
-        )
         groups: defaultdict[int, list[AnyRow]] = defaultdict(list)
-        for row in connection.execute(query):
+        for row in connection.execute(_QUEUED, {"of": array_id, "most": count}):
             groups[row.resources_id].append(row)
         for resources_id, rows in groups.items():
             for begin in range(0, len(rows), batch_size):
@@ -50,6 +44,14 @@ def claim(
                 changes.add(array_id, queued=-len(part), active=len(part))
                 made += len(part)
     return made
+
+
+_QUEUED = (  # ix_task_pick
+    sa.select(task.c.id, task.c.resources_id, task.c.attempts)
+    .where(task.c.array_id == sa.bindparam("of"), one_of(task.c.status, "Q"))
+    .order_by(task.c.id)
+    .limit(sa.bindparam("most"))
+)
 
 
 def _create(
@@ -97,25 +99,6 @@ def to_submit(connection: Connection, run: AnyRow, in_hand: Sequence[int]) -> li
     One that another holder of the lease intended may have reached the cluster: `look_first`. One whose attempts
     are all over has nothing left to start.
     """
-    last = batch.c.first_instance_id + batch.c.size - 1
-    unfinished = sa.exists().where(
-        task_instance.c.id.between(batch.c.first_instance_id, last),
-        task_instance.c.status.not_in(final("task_instance")),
-    )
-    query = (
-        sa.select(
-            batch,
-            array.c.name.label("array_name"),
-            resources.c.cluster,
-            resources.c.requested,
-            workflow.c.run_dir,
-        )
-        .join(array, array.c.id == batch.c.array_id)
-        .join(resources, resources.c.id == batch.c.resources_id)
-        .join(workflow, workflow.c.id == batch.c.workflow_id)
-        .where(batch.c.workflow_id == run.workflow_id, batch.c.status == "I", unfinished)  # ix_batch_status
-        .order_by(batch.c.id)
-    )
     held = set(in_hand)
     return [
         Batch(
@@ -130,9 +113,29 @@ def to_submit(connection: Connection, run: AnyRow, in_hand: Sequence[int]) -> li
             run_dir=row.run_dir,
             look_first=(row.workflow_run_id, row.fence) != (run.id, run.fence),
         )
-        for row in connection.execute(query)
+        for row in connection.execute(_INTENDED, {"of": run.workflow_id})
         if row.id not in held
     ]
+
+
+_UNFINISHED = sa.exists().where(
+    task_instance.c.id.between(batch.c.first_instance_id, batch.c.first_instance_id + batch.c.size - 1),
+    ~one_of(task_instance.c.status, final("task_instance")),
+)
+_INTENDED = (
+    sa.select(
+        batch,
+        array.c.name.label("array_name"),
+        resources.c.cluster,
+        resources.c.requested,
+        workflow.c.run_dir,
+    )
+    .join(array, array.c.id == batch.c.array_id)
+    .join(resources, resources.c.id == batch.c.resources_id)
+    .join(workflow, workflow.c.id == batch.c.workflow_id)
+    .where(batch.c.workflow_id == sa.bindparam("of"), one_of(batch.c.status, "I"), _UNFINISHED)  # ix_batch_status
+    .order_by(batch.c.id)
+)
 
 
 def jobs(connection: Connection, workflow_id: int, status: str, limit: int = 5000) -> list[Job]:
@@ -141,24 +144,6 @@ def jobs(connection: Connection, workflow_id: int, status: str, limit: int = 500
     Those of a batch that is not launched have no job id. A batch that was called refused may be here: when an
     attempt of it runs, the cluster took it after all.
     """
-    query = (
-        sa.select(
-            task_instance.c.id,
-            batch.c.id.label("batch_id"),
-            batch.c.first_instance_id,
-            batch.c.name,
-            batch.c.job_id,
-            resources.c.cluster,
-        )
-        .join(batch, batch.c.id == task_instance.c.batch_id)
-        .join(resources, resources.c.id == batch.c.resources_id)
-        .where(
-            task_instance.c.workflow_id == workflow_id,
-            task_instance.c.status == status,
-        )
-        .order_by(task_instance.c.id)
-        .limit(limit)
-    )
     return [
         Job(
             instance_id=row.id,
@@ -168,5 +153,22 @@ def jobs(connection: Connection, workflow_id: int, status: str, limit: int = 500
             cluster=row.cluster,
             job_id=row.job_id,
         )
-        for row in connection.execute(query)
+        for row in connection.execute(_JOBS, {"of": workflow_id, "in": status, "most": limit})
     ]
+
+
+_JOBS = (  # ix_instance_active
+    sa.select(
+        task_instance.c.id,
+        batch.c.id.label("batch_id"),
+        batch.c.first_instance_id,
+        batch.c.name,
+        batch.c.job_id,
+        resources.c.cluster,
+    )
+    .join(batch, batch.c.id == task_instance.c.batch_id)
+    .join(resources, resources.c.id == batch.c.resources_id)
+    .where(task_instance.c.workflow_id == sa.bindparam("of"), task_instance.c.status == sa.bindparam("in"))
+    .order_by(task_instance.c.id)
+    .limit(sa.bindparam("most"))
+)

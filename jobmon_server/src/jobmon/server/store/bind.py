@@ -83,17 +83,19 @@ def _may_bind_again(connection: Connection, found: AnyRow, request: BindRequest,
 
 
 def _bind_again(connection: Connection, found: AnyRow, request: BindRequest) -> BindAnswer:
+    table = tables.workflow
+    own = table.c.id == found.id
+    named = {"name": request.name[:255], "description": request.description}
+    connection.execute(sa.update(table).where(own).values(**named))
     same_order = found.order_hash == request.order_hash
     if not same_order or found.spec_hash == request.spec_hash:
         return _answer(connection, found, request, "none")
     wanted = PENDING_SPEC + request.spec_hash
     if found.spec_hash == wanted:  # asked for before: it goes on where it was cut off
         return _answer(connection, found, request, "specs")
-    table = tables.workflow
-    values = {"next_chunk": 0, "spec_hash": wanted, "name": request.name}
-    connection.execute(sa.update(table).where(table.c.id == found.id).values(**values))
+    connection.execute(sa.update(table).where(own).values(next_chunk=0, spec_hash=wanted))
     add_resources(connection, found.id, request.resources)
-    again = connection.execute(sa.select(table).where(table.c.id == found.id)).one()
+    again = connection.execute(sa.select(table).where(own)).one()
     return _answer(connection, again, request, "specs")
 
 

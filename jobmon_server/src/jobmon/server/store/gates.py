@@ -7,6 +7,7 @@ the queue in bounded portions, so that a gate of a million tasks never makes a s
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -36,7 +37,7 @@ def lower(connection: Connection, done_ids: Sequence[int]) -> None:
 
 
 @lru_cache
-def _members(size: int) -> sa.Select[tuple[int, int]]:
+def _members(size: int) -> sa.Select[Any]:
     members = sa.select(gate_member.c.gate_id, sa.func.count()).where(within(gate_member.c.task_id, size))
     return members.group_by(gate_member.c.gate_id)
 
@@ -59,8 +60,6 @@ def _open(size: int) -> sa.Update:
 def pass_open(connection: Connection, workflow_id: int, at_most: int, changes: Changes, stamp: Stamp) -> bool:
     """Queue up to `at_most` tasks of open gates; returns whether some are left for the next step."""
     rows = connection.execute(_BEHIND_OPEN, {"of": workflow_id, "most": at_most}).all()
-    if not rows:
-        return False
     waiting = [row for row in rows if row.status == "G"]
     ready = [(row.id, "G") for row in waiting if not row.deferred]
     deferred = [(row.id, "G") for row in waiting if row.deferred]
@@ -78,19 +77,23 @@ def pass_open(connection: Connection, workflow_id: int, at_most: int, changes: C
 _BEHIND_OPEN = (  # ix_gate_state finds the gates, ix_task_gate their tasks in order
     sa.select(task.c.id, task.c.gate_id, task.c.array_id, task.c.status, task.c.deferred)
     .join(gate, gate.c.id == task.c.gate_id)
-    .where(
-        gate.c.workflow_id == sa.bindparam("of"), one_of(gate.c.state, "O"), task.c.id > gate.c.passed_upto
-    )
+    .where(gate.c.workflow_id == sa.bindparam("of"), one_of(gate.c.state, "O"), task.c.id > gate.c.passed_upto)
     .order_by(gate.c.id, task.c.id)
     .limit(sa.bindparam("most"))
 )
 
 
 def _mark_passed(connection: Connection, workflow_id: int, rows: Sequence[AnyRow], *, complete: bool) -> None:
-    is_open = (gate.c.workflow_id == workflow_id) & (gate.c.state == "O")
     if complete:
-        connection.execute(sa.update(gate).where(is_open).values(state="P"))
+        connection.execute(_PASS_ALL, {"of": workflow_id})
         return
     last = rows[-1]
-    connection.execute(sa.update(gate).where(is_open, gate.c.id < last.gate_id).values(state="P"))
+    connection.execute(_PASS_ALL.where(gate.c.id < last.gate_id), {"of": workflow_id})
     connection.execute(sa.update(gate).where(gate.c.id == last.gate_id).values(passed_upto=last.id))
+
+
+_PASS_ALL = (
+    sa.update(gate)
+    .where(gate.c.workflow_id == sa.bindparam("of"), one_of(gate.c.state, "O"))  # ix_gate_state
+    .values(state="P")
+)

@@ -76,7 +76,9 @@ def _change(
         given["to_status_at"] = at
     moved = 0
     for count, _, where in spans(ids):
-        moved += connection.execute(_update(kind, tuple(sorted(given.keys() - {"old"})), count), given | where).rowcount
+        moved += connection.execute(
+            _update(kind, tuple(sorted(given.keys() - {"old"})), count), given | where
+        ).rowcount
     if moved != len(ids):
         raise TryAgain(f"{len(ids) - moved} of {len(ids)} {kind} rows are not in {old} any more")
 
@@ -84,7 +86,7 @@ def _change(
 @lru_cache(maxsize=1024)
 def _update(kind: Kind, names: tuple[str, ...], count: int) -> sa.Update:
     table, _ = _KINDS[kind]
-    changes = {name.removeprefix("to_"): sa.bindparam(name) for name in names}
+    changes: dict[str, Any] = {name.removeprefix("to_"): sa.bindparam(name) for name in names}
     return sa.update(table).where(within(table.c.id, count), table.c.status == sa.bindparam("old")).values(changes)
 
 
@@ -93,7 +95,14 @@ def _note(
 ) -> None:
     """Write the audit rows in the database itself, which is several times as fast as sending them there."""
     workflow_id, old, new = what
-    given = {"of": workflow_id, "old": old, "to": new, "at": stamp.at, "actor": stamp.actor, "why": stamp.why[:255]}
+    given = {
+        "of": workflow_id,
+        "old": old,
+        "to": new,
+        "at": stamp.at,
+        "actor": stamp.actor,
+        "why": stamp.why[:255],
+    }
     for count, _, where in spans(ids):
         connection.execute(_audit(kind, count), given | where)
 

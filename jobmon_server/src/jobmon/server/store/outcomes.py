@@ -6,7 +6,8 @@ engine. So ten thousand workers that finish at once never wait for one another.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -14,7 +15,7 @@ from sqlalchemy.engine import Connection
 from jobmon.core.constants import FailureClass
 from jobmon.core.transitions import final, is_late
 from jobmon.server import tables
-from jobmon.server.db import AnyRow, among, chunked, insert
+from jobmon.server.db import AnyRow, insert, spans, within
 from jobmon.server.store.moves import Stamp, move
 
 ENDS = final("task_instance")
@@ -41,27 +42,31 @@ class End(NamedTuple):
 
 def present(connection: Connection, instance_ids: Sequence[int]) -> dict[int, AnyRow]:
     """Attempts with the status of their tasks, locked in the order of their ids."""
-    instance, task = tables.task_instance, tables.task
     found: dict[int, AnyRow] = {}
-    for ids in chunked(sorted(instance_ids)):
-        query = (
-            sa.select(
-                instance.c.id,
-                instance.c.task_id,
-                instance.c.workflow_id,
-                instance.c.batch_id,
-                instance.c.status,
-                instance.c.deadline_at,
-                instance.c.runner,
-                task.c.status.label("task_status"),
-            )
-            .join(task, task.c.id == instance.c.task_id)
-            .where(among(instance.c.id, ids))
-            .order_by(instance.c.id)
-            .with_for_update()
-        )
-        found.update((row.id, row) for row in connection.execute(query))
+    for size, _, where in spans(sorted(instance_ids)):
+        found.update((row.id, row) for row in connection.execute(_present(size), where).all())
     return found
+
+
+@lru_cache
+def _present(size: int) -> sa.Select[Any]:
+    instance, task = tables.task_instance, tables.task
+    return (
+        sa.select(
+            instance.c.id,
+            instance.c.task_id,
+            instance.c.workflow_id,
+            instance.c.batch_id,
+            instance.c.status,
+            instance.c.deadline_at,
+            instance.c.runner,
+            task.c.status.label("task_status"),
+        )
+        .join(task, task.c.id == instance.c.task_id)
+        .where(within(instance.c.id, size))
+        .order_by(instance.c.id)
+        .with_for_update()
+    )
 
 
 def apply(

@@ -61,14 +61,19 @@ def _version(answer: WatchAnswer, settled: int) -> str:
 
 
 def _find_run(connection: Connection, run_id: WorkflowRunId) -> Row[*tuple[Any, ...]]:
-    run, workflow = tables.workflow_run, tables.workflow
-    rows = sa.select(run, workflow.c.run_dir).join_from(run, workflow, workflow.c.id == run.c.workflow_id)
-    found = connection.execute(rows.where(run.c.id == run_id)).one_or_none()
+    found = connection.execute(_RUN, {"of": run_id}).one_or_none()
     if found is None:
         raise NotFound(
             f"there is no workflow run {run_id}; `jobmon workflow status -u USER` lists the workflows of USER"
         )
     return found
+
+
+_RUN = (
+    sa.select(tables.workflow_run, tables.workflow.c.run_dir)
+    .join_from(tables.workflow_run, tables.workflow, tables.workflow.c.id == tables.workflow_run.c.workflow_id)
+    .where(tables.workflow_run.c.id == sa.bindparam("of"))
+)
 
 
 def progress_by_workflow(connection: Connection, workflow_ids: Sequence[int]) -> dict[int, list[ArrayProgress]]:

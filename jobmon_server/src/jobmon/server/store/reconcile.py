@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from jobmon.core.constants import FailureClass
 from jobmon.core.wire import Launched, Observed, Refused
 from jobmon.server import tables
-from jobmon.server.db import AnyRow
+from jobmon.server.db import AnyRow, one_of
 from jobmon.server.store.moves import Stamp, move
 from jobmon.server.store.outcomes import End, apply, present
 
@@ -62,21 +62,33 @@ def _only_killed_as_such(ends: Sequence[End], rows: dict[int, AnyRow]) -> list[E
 
 
 def _waiting(connection: Connection, workflow_id: int, batch_id: int) -> tuple[AnyRow | None, Sequence[AnyRow]]:
-    batch, instance, task = tables.batch, tables.task_instance, tables.task
-    found = connection.execute(
-        sa.select(batch).where(batch.c.id == batch_id, batch.c.workflow_id == workflow_id).with_for_update()
-    ).one_or_none()
+    found = connection.execute(_BATCH, {"batch": batch_id, "of": workflow_id}).one_or_none()
     if found is None:
         return None, ()
     first = found.first_instance_id
-    query = (
-        sa.select(instance.c.id, instance.c.task_id, instance.c.status, task.c.status.label("task_status"))
-        .join(task, task.c.id == instance.c.task_id)
-        .where(instance.c.id.between(first, first + found.size - 1), instance.c.status.in_(("I", "O", "T", "K")))
-        .order_by(instance.c.id)
-        .with_for_update()
+    return found, connection.execute(_UNSTARTED, {"first": first, "last": first + found.size - 1}).all()
+
+
+_BATCH = (
+    sa.select(tables.batch)
+    .where(tables.batch.c.id == sa.bindparam("batch"), tables.batch.c.workflow_id == sa.bindparam("of"))
+    .with_for_update()
+)
+_UNSTARTED = (
+    sa.select(
+        tables.task_instance.c.id,
+        tables.task_instance.c.task_id,
+        tables.task_instance.c.status,
+        tables.task.c.status.label("task_status"),
     )
-    return found, connection.execute(query).all()
+    .join(tables.task, tables.task.c.id == tables.task_instance.c.task_id)
+    .where(
+        tables.task_instance.c.id.between(sa.bindparam("first"), sa.bindparam("last")),
+        one_of(tables.task_instance.c.status, "IOTK"),
+    )
+    .order_by(tables.task_instance.c.id)
+    .with_for_update()
+)
 
 
 def observed(connection: Connection, workflow_id: int, seen: Sequence[Observed], stamp: Stamp) -> None:
@@ -110,12 +122,14 @@ def _ask_later(connection: Connection, ids: Sequence[int], at: float) -> None:
 
 def suspect(connection: Connection, workflow_id: int, stamp: Stamp) -> int:
     """Suspect the attempts that were silent past their deadline; returns how many."""
-    table = tables.task_instance
-    query = sa.select(table.c.id, table.c.status).where(
-        table.c.workflow_id == workflow_id,
-        table.c.status.in_(("O", "R")),
-        table.c.deadline_at < stamp.at,
-    )
-    rows = [(row.id, row.status) for row in connection.execute(query)]
+    silent = connection.execute(_SILENT, {"of": workflow_id, "at": stamp.at})
+    rows = [(row.id, row.status) for row in silent]
     move(connection, "task_instance", workflow_id, rows, "T", stamp, {"deadline_at": stamp.at + ASK_AGAIN_SECONDS})
     return len(rows)
+
+
+_SILENT = sa.select(tables.task_instance.c.id, tables.task_instance.c.status).where(  # ix_instance_active
+    tables.task_instance.c.workflow_id == sa.bindparam("of"),
+    one_of(tables.task_instance.c.status, "OR"),
+    tables.task_instance.c.deadline_at < sa.bindparam("at"),
+)

@@ -48,11 +48,13 @@ def live_run(connection: Connection, workflow_id: int) -> AnyRow | None:
 
 def workflow_of(connection: Connection, run_id: WorkflowRunId) -> int:
     """The workflow that the run belongs to."""
-    table = tables.workflow_run
-    found = connection.execute(sa.select(table.c.workflow_id).where(table.c.id == run_id)).scalar()
+    found = connection.execute(_WORKFLOW, {"of": run_id}).scalar()
     if found is None:
         raise NotFound(f"there is no workflow run {run_id}")
     return int(found)
+
+
+_WORKFLOW = sa.select(tables.workflow_run.c.workflow_id).where(tables.workflow_run.c.id == sa.bindparam("of"))
 
 
 def describe_holder(run: AnyRow) -> str:

@@ -19,10 +19,10 @@ from jobmon.core.paths import file_name, output_dirs
 from jobmon.core.resources import Resources
 from jobmon.core.transitions import final
 from jobmon.core.wire import Claim, Denial, Grant, WorkAnswer, WorkRequest
-from jobmon.server import tables
 from jobmon.server.db import AnyRow, among, chunked
 from jobmon.server.store.moves import Stamp, move
 from jobmon.server.store.outcomes import ENDS, End, apply, present
+from jobmon.server.tables import batch, resources, task, task_instance, task_spec, workflow
 from jobmon.server.tokens import attempt_token, same
 
 WAIT_SECONDS = 30.0
@@ -74,7 +74,7 @@ def _outcomes(connection: Connection, request: WorkRequest, rules: Rules, stamp:
 
 def _alive(connection: Connection, request: WorkRequest, rules: Rules, stamp: Stamp) -> list[TaskInstanceId]:
     """Put off the deadlines of running attempts; returns those that must stop."""
-    table = tables.task_instance
+    table = task_instance
     stop: list[TaskInstanceId] = []
     for ids in chunked(request.alive):
         own = among(table.c.id, ids) & (table.c.runner == request.runner)
@@ -157,22 +157,7 @@ def _is_own(row: AnyRow, request: WorkRequest) -> bool:
 
 
 def _batch(connection: Connection, claim: Claim) -> AnyRow:
-    batch, workflow, resources = tables.batch, tables.workflow, tables.resources
-    query = (
-        sa.select(
-            batch.c.id,
-            batch.c.workflow_id,
-            batch.c.workflow_run_id,
-            batch.c.size,
-            batch.c.first_instance_id,
-            workflow.c.run_dir,
-            resources.c.requested,
-        )
-        .join(workflow, workflow.c.id == batch.c.workflow_id)
-        .join(resources, resources.c.id == batch.c.resources_id)
-        .where(batch.c.id == claim.batch_id)
-    )
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_BATCH, {"of": claim.batch_id}).one_or_none()
     if row is None:
         raise InvalidRequest(f"there is no batch {claim.batch_id}")
     if claim.start < 0 or claim.count < 1 or claim.start + claim.count > row.size:
@@ -183,28 +168,45 @@ def _batch(connection: Connection, claim: Claim) -> AnyRow:
     return row
 
 
-def _attempts(connection: Connection, claim: Claim, batch: AnyRow) -> Sequence[AnyRow]:
-    instance, spec, task = tables.task_instance, tables.task_spec, tables.task
-    first = batch.first_instance_id + claim.start
-    query = (
-        sa.select(
-            instance.c.id,
-            instance.c.task_id,
-            instance.c.attempt,
-            instance.c.status,
-            instance.c.status_at,
-            instance.c.runner,
-            task.c.status.label("task_status"),
-            spec.c.name,
-            spec.c.command,
-        )
-        .join(task, task.c.id == instance.c.task_id)
-        .join(spec, spec.c.task_id == instance.c.task_id)
-        .where(instance.c.id.between(first, first + claim.count - 1))
-        .order_by(instance.c.id)
-        .with_for_update()
+_BATCH = (
+    sa.select(
+        batch.c.id,
+        batch.c.workflow_id,
+        batch.c.workflow_run_id,
+        batch.c.size,
+        batch.c.first_instance_id,
+        workflow.c.run_dir,
+        resources.c.requested,
     )
-    return connection.execute(query).all()
+    .join(workflow, workflow.c.id == batch.c.workflow_id)
+    .join(resources, resources.c.id == batch.c.resources_id)
+    .where(batch.c.id == sa.bindparam("of"))
+)
+
+
+def _attempts(connection: Connection, claim: Claim, batch: AnyRow) -> Sequence[AnyRow]:
+    first = batch.first_instance_id + claim.start
+    return connection.execute(_ATTEMPTS, {"first": first, "last": first + claim.count - 1}).all()
+
+
+_ATTEMPTS = (
+    sa.select(
+        task_instance.c.id,
+        task_instance.c.task_id,
+        task_instance.c.attempt,
+        task_instance.c.status,
+        task_instance.c.status_at,
+        task_instance.c.runner,
+        task.c.status.label("task_status"),
+        task_spec.c.name,
+        task_spec.c.command,
+    )
+    .join(task, task.c.id == task_instance.c.task_id)
+    .join(task_spec, task_spec.c.task_id == task_instance.c.task_id)
+    .where(task_instance.c.id.between(sa.bindparam("first"), sa.bindparam("last")))
+    .order_by(task_instance.c.id)
+    .with_for_update()
+)
 
 
 def _denial(claim: Claim, batch: AnyRow, row: AnyRow) -> Denial:
