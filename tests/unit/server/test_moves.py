@@ -30,7 +30,7 @@ def task_statuses(world: World) -> list[str]:
 
 @pytest.fixture
 def make(make_world) -> Iterator[Callable[[int], World]]:
-    """A workflow of so many tasks, without a run. The moves of these tests, which no engine makes, leave no trace."""
+    """A workflow of so many tasks without a run. These moves, which no engine makes, leave no trace."""
     made: list[World] = []
 
     def make(tasks: int) -> World:
