@@ -23,6 +23,7 @@ from end_to_end.witness import Witness
 from faults.invariants import check
 from jobmon.core import local_server
 
+TESTS = Path(__file__).parents[1]
 DEADLINE_SECONDS = 90.0
 QUIET_SECONDS = 30.0
 KINDS = {
@@ -89,7 +90,7 @@ class Home:
             "JOBMON__SERVER__DATA_DIR": str(self.data_dir),
             "JOBMON__RUN__DIR": str(self.run_dir),
             "WITNESS": str(self.witness.file),
-            "PYTHONPATH": str(Path(__file__).parents[1]),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")])),
         }
         self._scripts: list[Script] = []
 
@@ -108,9 +109,7 @@ class Home:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def wait_for(
-        self, condition: Callable[[], Found], what: str, seconds: float = DEADLINE_SECONDS
-    ) -> Found:
+    def wait_for(self, condition: Callable[[], Found], what: str, seconds: float = DEADLINE_SECONDS) -> Found:
         """`wait_for`, which shows what the scripts said when it fails."""
         try:
             return wait_for(condition, what, seconds)
@@ -172,6 +171,18 @@ class Home:
                 os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not set(pids) & self.processes().keys(), f"the end of the {kind}")
         return pids
+
+    @contextmanager
+    def suspended(self, kind: str) -> Iterator[None]:
+        """All processes of one kind stand still meanwhile."""
+        pids = wait_for(lambda: self.pids(kind), f"a {kind}")
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def kill_client(self) -> None:
         """kill -9 the newest script."""

@@ -1,4 +1,4 @@
-"""What commands write arrives byte by byte in their files, what they are is run to the letter; and where files fail."""
+"""What commands write arrives byte by byte in their files, and what they are is run to the letter."""
 
 import os
 import subprocess
@@ -130,7 +130,7 @@ def test_commands_know_who_they_are_and_have_the_users_environment(here: Home, m
     names = ["TASK_INSTANCE_ID", "WORKFLOW_RUN_ID", "TASK_ID", "WORKFLOW_ID"]
     tool = Tool("environment")
     shown = " ".join(f'"$JOBMON_{name}"' for name in names)
-    (task,) = commands(tool, {"environment": f"printf '%s|' {shown} \"$ONLY_HERE\" \"$PWD\""})
+    (task,) = commands(tool, {"environment": f'printf \'%s|\' {shown} "$ONLY_HERE" "$PWD"'})
     workflow = workflow_of(tool, [task])
 
     assert workflow.run() == "D"

@@ -1,4 +1,4 @@
-"""Memory and runtime are limits on the local cluster too: too little of them is a resource error, and more follows."""
+"""Memory and runtime are limits on the local cluster too: after too little of them comes an attempt with more."""
 
 import sys
 from pathlib import Path
@@ -88,7 +88,7 @@ def test_too_little_time_is_a_resource_error_and_numbers_callables_and_iterators
         first, second = attempts(task)
         assert (first.status, second.status) == ("Z", "D")
         assert "runtime limit of 1 s" in first.errors[0].description
-        assert 1 <= first.wall_seconds and 2 <= second.wall_seconds
+        assert first.wall_seconds >= 1 and second.wall_seconds >= 2
     holds(here)
 
 
@@ -201,7 +201,7 @@ def test_usage_is_measured_and_summed_up_by_template(here: Home) -> None:
 
 
 def test_attributes_of_workflow_and_tasks_are_kept_from_before_and_from_within(here: Home) -> None:
-    labels = f'{sys.executable} -c "from jobmon.client.api import add_task_attributes as a; a({{\'inside\': 7}})"'
+    labels = f"{sys.executable} -c \"from jobmon.client.api import add_task_attributes as a; a({{'inside': 7}})\""
     step = template(tool := Tool("labels"), command=labels)
     task = step.create_task(number=1, task_attributes={"sex": "both", "year": 1990})
     task.add_attribute("added", 1)
@@ -229,8 +229,8 @@ def write(year: int, words: list[str], out: str) -> None:
 
 if __name__ == "__main__":
     workflow = Tool("generated").create_workflow(default_cluster_name="local")
-    words = ["a b", "it's $HOME", "x;y"]
-    workflow.add_tasks(write.create_task(year=year, words=words, out=str(Path.cwd()), compute_resources={}) for year in (1990, 2000))
+    given = {"words": ["a b", "it's $HOME", "x;y"], "out": str(Path.cwd()), "compute_resources": {}}
+    workflow.add_tasks(write.create_task(year=year, **given) for year in (1990, 2000))
     print(workflow.run())
 '''
 

@@ -1,4 +1,4 @@
-"""A script as users write them: many tasks, of which some fail once and three for ever until their cause is mended.
+"""A script as users write them: many tasks, some of which fail once and three for ever until the cause is mended.
 
 Of each hundred tasks the last one (100, 200, ...) fails on its first attempt. Tasks 7, 77 and 177 fail as long as
 there is no file `mended`. A middle task waits for the first half, and the other half for it.
@@ -14,7 +14,6 @@ parser.add_argument("--tasks", type=int, default=1000)
 parser.add_argument("--seconds", type=float, default=0)
 parser.add_argument("--resume", choices=["hot", "cold"])
 parser.add_argument("--args", default="thousand")
-parser.add_argument("--detach", action="store_true")
 options = parser.parse_args()
 
 script = Path(__file__).with_name("step.sh")
@@ -28,13 +27,12 @@ step = tool.get_task_template(
 given = {"script": script, "folder": Path.cwd(), "seconds": f"{options.seconds:g}"}
 half = options.tasks // 2
 first = step.create_tasks(number=list(range(1, half)), **given)
-middle = step.create_task(number=half, upstream_tasks=[task for task in first if task.node_args["number"] not in (7, 77, 177)], **given)
+working = [task for task in first if task.node_args["number"] not in (7, 77, 177)]
+middle = step.create_task(number=half, upstream_tasks=working, **given)
 second = step.create_tasks(number=list(range(half + 1, options.tasks + 1)), upstream_tasks=[middle], **given)
 workflow = tool.create_workflow(
     name="thousand", workflow_args=options.args, default_cluster_name="local", default_max_attempts=3
 )
 workflow.add_tasks([*first, middle, *second])
-status = workflow.run(
-    resume=options.resume is not None, reset_running_jobs=options.resume != "hot", wait=not options.detach
-)
+status = workflow.run(resume=options.resume is not None, reset_running_jobs=options.resume != "hot")
 print(workflow.workflow_id, status, flush=True)

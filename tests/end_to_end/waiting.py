@@ -1,4 +1,4 @@
-"""A script whose tasks wait for a file `release`: as many of them run as there are slots, for as long as a test wants.
+"""A script whose tasks wait for a file `release`: as many as there are slots run for as long as a test wants.
 
 `run(resume=True)` with `--resume hot|cold`; `--chunk N` binds N tasks at a time.
 """
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from end_to_end.witness import noted
 from jobmon.client.api import Tool
+from jobmon.core.exceptions import JobmonError
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--tasks", type=int, default=6)
 parser.add_argument("--resume", choices=["hot", "cold"])
 parser.add_argument("--args", default="waiting")
 parser.add_argument("--chunk", type=int, default=500)
-parser.add_argument("--fail-fast", action="store_true")
 options = parser.parse_args()
 
 tool = Tool(name="waiting")
@@ -33,7 +33,7 @@ workflow = tool.create_workflow(
 workflow.add_tasks(step.create_tasks(number=list(range(options.tasks)), release=release))
 try:
     status = workflow.run(resume=options.resume is not None, reset_running_jobs=options.resume != "hot")
-except Exception as error:
+except JobmonError as error:
     print(type(error).__name__, error, flush=True)
     sys.exit(3)
 print(workflow.workflow_id, status, flush=True)

@@ -142,7 +142,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def pass_on(self, proxy: Proxy) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        headers = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
+        headers = {
+            name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")
+        }
         request = (self.command, self.path, headers, body)
         fault = proxy.choose(self.command, self.path)
         if fault == "drop_request":

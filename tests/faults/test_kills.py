@@ -25,14 +25,15 @@ KILLS = 8 if LONG else 2
 NEVER = 3  # tasks that fail for ever until their cause is mended
 ONCE = TASKS // 100  # tasks that fail on their first attempt
 LINES = 2 * (TASKS - NEVER) + 2 * ONCE  # what the witness holds at least when all is over
+LAUNCHED = "SELECT COUNT(*) FROM task_instance WHERE status IN ('O', 'R')"
 DRIVEN = "SELECT holder <> '' AND id = 2 FROM workflow_run ORDER BY id DESC LIMIT 1"
 SECONDS = 60 + TASKS / 2
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(SECONDS * 3)]
 
 
-def start(home: Home, *options: str) -> Script:
-    return home.start(THOUSAND, "--tasks", str(TASKS), "--seconds", "0.02", *options)
+def start(home: Home, *options: str, **environment: str) -> Script:
+    return home.start(THOUSAND, "--tasks", str(TASKS), "--seconds", "0.02", *options, **environment)
 
 
 def moments(seed: object, count: int) -> list[int]:
@@ -106,6 +107,37 @@ def test_a_run_survives_the_death_of_everything_but_the_client(home: Home, seed:
     ends_well_when_mended(home)
 
 
+@pytest.mark.promise("F02")
+def test_a_run_survives_that_its_server_is_stopped_by_hand(home: Home) -> None:
+    script = start(home)
+    for lines in moments("stop", 2):
+        wait_until(home, lines)
+        home.jobmon("server", "stop")
+    ends_with_three_failures(home, script)
+    ends_well_when_mended(home)
+
+
+@pytest.mark.promise("F11")
+@pytest.mark.promise("F38")
+def test_a_run_survives_that_its_parts_are_suspended(home: Home) -> None:
+    """The server until somebody misses it, the distributor until nothing is left to do, the executor meanwhile."""
+    script = start(home, JOBMON__HTTP__REQUEST_TIMEOUT_SECONDS="0.5")
+    first, second, third = moments("suspend", 3)
+    wait_until(home, first)
+    with home.suspended("server"):
+        home.wait_for(lambda: "waiting for the server" in script.err, "a client that misses the server")
+    wait_until(home, second)
+    with home.suspended("distributor"):
+        home.wait_for(lambda: not home.value(LAUNCHED), "the end of what was handed over")
+    wait_until(home, min(third, home.witness.count()))
+    with home.suspended("executor"):
+        home.kill("distributor")
+        home.wait_for(lambda: home.pids("distributor"), "another distributor")
+    ends_with_three_failures(home, script)
+    assert sorted(home.witness.starts().values()) == [1] * (TASKS - NEVER - ONCE) + [2] * ONCE + [3] * NEVER
+    ends_well_when_mended(home)
+
+
 # --- the client ----------------------------------------------------------------------------------------------
 
 
@@ -126,7 +158,7 @@ def test_a_run_ends_by_itself_without_its_client(home: Home) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("how", ["hot", "cold"])
 def test_after_any_deaths_a_resume_finishes_what_is_left(home: Home, how: str, seed: int) -> None:
-    """Each time the client dies, with whatever else chance adds, and the next one resumes; only the last one ends."""
+    """Each time the client dies, with whatever else chance adds, and the next one resumes; the last one ends."""
     chance = random.Random(f"{how} {seed}")
     start(home)
     for lines in moments((how, seed), KILLS):

@@ -6,6 +6,7 @@ invariants hold after each step, and in the end everything is done once.
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from jobmon.core import wire
 from jobmon.core.constants import MAX_CONCURRENTLY_RUNNING
 from jobmon.core.ids import BatchId, TaskInstanceId
 from jobmon.server.db import Database
+from jobmon.server.engine import advance
 
 LONG = os.environ.get("JOBMON_TEST_LONG") == "1"
 LENGTH = settings(
@@ -191,9 +193,14 @@ class Life(RuleBasedStateMachine):
         self.world.replay(len(self.world.sent) - back)
         self.check_limits(before)
 
-    @rule(seconds=st.sampled_from([1, 31, 70, 300, 700]), server_up=st.booleans())
-    def pass_time(self, seconds: int, server_up: bool) -> None:
-        self.world.pass_time(seconds, server_up)
+    @rule(
+        data=st.data(),
+        seconds=st.sampled_from([1, 31, 70, 300, 700]),
+        how=st.sampled_from(["driven", "up", "away"]),
+    )
+    def pass_time(self, data: st.DataObject, seconds: int, how: str) -> None:
+        driver = data.draw(st.sampled_from(self.leased())) if how == "driven" and self.leased() else None
+        self.world.pass_time(seconds, server_up=how != "away", driver=driver)
 
     # What holds.
 
@@ -278,12 +285,19 @@ class Life(RuleBasedStateMachine):
         return self.database.read(lambda c: [tuple(row) for row in c.exec_driver_sql(query)])
 
 
-@pytest.mark.promise("F08 F09 F10 F27 F28 F46 F65 F75")
-@pytest.mark.timeout(0 if LONG else 300)
-def test_whatever_is_lost_repeated_or_killed_everything_is_done_once(tmp_path: Path) -> None:
+@pytest.fixture
+def _life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A database for all lives; steps of the engine so small that most of them leave something for the next."""
+    for name, most in (("ABSORB_AT_MOST", 2), ("PASS_AT_MOST", 3), ("START_AT_MOST", 3), ("BATCH_SIZE", 2)):
+        monkeypatch.setattr(advance, name, most)
     Life.database = Database(f"sqlite:///{tmp_path}/jobmon.db", "OFF")
     Life.database.create()
-    try:
-        run_state_machine_as_test(Life, settings=LENGTH)
-    finally:
-        Life.database.dispose()
+    yield
+    Life.database.dispose()
+
+
+@pytest.mark.promise("F08 F09 F10 F27 F28 F46 F65 F75")
+@pytest.mark.timeout(0 if LONG else 300)
+@pytest.mark.usefixtures("_life")
+def test_whatever_is_lost_repeated_or_killed_everything_is_done_once() -> None:
+    run_state_machine_as_test(Life, settings=LENGTH)

@@ -65,7 +65,7 @@ def built(order: int = 1) -> Workflow:
 
 
 def runs_to_its_right_end(home: Home) -> Workflow:
-    """It ends in error for the one that cannot work, and well after a resume; nothing ran twice, nothing is lost."""
+    """It ends in error for the one that cannot work, and well after a resume; nothing is lost or ran twice."""
     workflow = built()
 
     assert workflow.run() == "E"
@@ -100,6 +100,8 @@ def asks_everything(workflow: Workflow) -> None:
     assert task.array.task_template_version.template.resource_usage()["num_tasks"] == 9
     with pytest.raises(WorkflowAlreadyComplete):
         built().run()
+    newest = Tool("versions").get_new_tool_version()
+    assert Tool("versions").ask_versions().version_ids == [newest]
 
 
 @pytest.mark.promise("F07")
@@ -110,7 +112,7 @@ def test_the_first_reply_of_every_route_is_lost(here: Home, through: Through, fa
     workflow = runs_to_its_right_end(here)
     asks_everything(workflow)
 
-    # the rest: a run that ends early needs END; only unknown clusters need CLUSTERS; HEALTH is for embedded servers
+    # what is left: END of a run that is stopped, CLUSTERS for unknown ones, HEALTH of embedded servers
     assert ROUTES.keys() - proxy.asked.keys() <= {"POST /run/{run_id}/end", "GET /clusters", "GET /health"}
     assert proxy.done[fault] == len(proxy.asked)
 

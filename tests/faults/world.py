@@ -211,12 +211,17 @@ class World:
         request = wire.DeferredResources(task_ids=waiting, resources=[fresh] * len(waiting))
         self.send(lambda c, at: deferred.supply(c, self.workflow_id, request, at))
 
-    def pass_time(self, seconds: float, server_up: bool = True) -> None:
-        """The clock goes on. A server that is up has its rounds; one that was away has one when it is back."""
+    def pass_time(self, seconds: float, server_up: bool = True, driver: Distributor | None = None) -> None:
+        """The clock goes on. A server that is up has its rounds; one that was away has one when it is back.
+
+        `driver` goes on asking, so that its run is not given up.
+        """
         steps = math.ceil(seconds / reaper.LONGEST_PAUSE_SECONDS) if server_up else 1
         for _ in range(steps):
             self.at += seconds / steps
             self.write(reaper.reap)
+            if driver in self.distributors:
+                self.advance(driver)
 
     # Distributors.
 
@@ -251,6 +256,7 @@ class World:
         if step is None:
             self.distributors.remove(one)
             return
+        assert self._holds(one), f"F65: {one.holder} was answered, and {one.fence} is not the newest fence"
         answer = step.answer
         one.status, one.cancel, one.suspects = answer.status, answer.cancel, answer.suspects
         one.launched, one.refused, one.observed = [], [], []
@@ -259,6 +265,10 @@ class World:
                 self._report(one, one.settled[batch.batch_id])
             else:
                 one.hand[batch.batch_id] = batch
+
+    def _holds(self, one: Distributor) -> bool:
+        query = sa.select(tables.workflow_run.c.holder).where(tables.workflow_run.c.id == one.run_id)
+        return bool(self.database.read(lambda c: c.execute(query).scalar_one()) == one.holder)
 
     def _report(self, one: Distributor, report: wire.Launched | wire.Refused) -> None:
         if isinstance(report, wire.Launched):

@@ -16,13 +16,13 @@ def ask_user() -> Wish:
     """Ask on the terminal. Without one, and when the question itself is interrupted, the answer is to stop."""
     if not sys.stdin or not sys.stdin.isatty():
         return "stop"
-    while True:
-        try:
+    try:
+        while True:
             print(QUESTION, end="", file=sys.stderr, flush=True)
             answer = sys.stdin.readline()
-        except KeyboardInterrupt:
-            return "stop"
-        if not answer:  # the terminal is gone
-            return "detach"
-        if wish := _WISHES.get(answer.strip().lower()[:1]):
-            return wish
+            if not answer:  # the terminal is gone
+                return "detach"
+            if wish := _WISHES.get(answer.strip().lower()[:1]):
+                return wish
+    except KeyboardInterrupt:
+        return "stop"

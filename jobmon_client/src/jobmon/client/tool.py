@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,8 @@ class Tool:
 
     def ask_versions(self, new_version: bool = False) -> wire.ToolAnswer:
         """The tool and its versions as the server has them."""
-        return self.connection.server.call(routes.TOOL, wire.ToolRequest(name=self.name, new_version=new_version))
+        sent = wire.ToolRequest(name=self.name, new_version=new_version, request_id=uuid.uuid4().hex)
+        return self.connection.server.call(routes.TOOL, sent)
 
     def _version(self, version_id: ToolVersionId | None) -> ToolVersion:
         return self._versions.setdefault(version_id, ToolVersion(self, version_id))

@@ -11,7 +11,8 @@
     |-- Forbidden                        the caller is known, and may not                        403
     |-- NotFound                         no such workflow, task, run                             404
     |-- Conflict                         true a moment ago, or somebody else's turn              409
-    |   |-- WorkflowAlreadyExists, WorkflowAlreadyComplete, WorkflowNotResumable, RunInProgress
+    |   |-- WorkflowAlreadyComplete, WorkflowNotResumable
+    |   |-- WorkflowAlreadyExists: RunInProgress
     |   |-- InvalidStateTransition, TransitionError, WorkflowRunStateError, ResumeSet
     |   `-- LeaseLost                    another distributor holds this run now
     |-- Superseded                       this attempt is not wanted any more                     410

@@ -173,6 +173,7 @@ def _read(route: Route[Sent, Got], url: str, reply: requests.Response) -> Got:
 def _not_ours(url: str, reply: requests.Response) -> JobmonError:
     kind = reply.headers.get("Content-Type", "no content type")
     text = f"{url} answered {reply.status_code} ({kind}), which is not an answer of a Jobmon server"
-    if reply.status_code >= 500 or reply.status_code == 200:
-        return Unanswered(text)
+    if reply.status_code >= 500 or reply.status_code in (200, 429):
+        wished = reply.headers.get("Retry-After", "")  # a proxy may give a date: then it is our own pause
+        return Unanswered(text, float(wished) if wished.isdecimal() else 0)
     return InvalidResponse(f"{text}. Check JOBMON__HTTP__SERVICE_URL and any proxy in between.")

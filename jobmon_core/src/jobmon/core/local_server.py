@@ -1,7 +1,7 @@
 """The embedded server of one user, seen from outside: where it is, starting it, ending it.
 
 Its folder holds `server.json` (where it listens), `token` (what opens it, 0600), the database and the log.
-The server itself is `python -m jobmon.server.embedded`; this module only finds and starts it, so that the
+The server itself is `python -m jobmon.server`; this module only finds and starts it, so that the
 client and the distributor can do so without importing the server.
 """
 
@@ -96,7 +96,7 @@ def launch(data_dir: Path) -> subprocess.Popen[bytes] | None:
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (data_dir / "server.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "jobmon.server.embedded", str(data_dir)],
+            [sys.executable, "-m", "jobmon.server", str(data_dir)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

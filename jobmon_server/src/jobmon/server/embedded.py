@@ -1,6 +1,6 @@
 """The server that nobody set up: one for a user, over SQLite, started by the first client call.
 
-`python -m jobmon.server.embedded DATA_DIR`. It holds an exclusive lock on `db.lock`, so a second one is
+`python -m jobmon.server DATA_DIR`. It holds an exclusive lock on `db.lock`, so a second one is
 refused; writes `server.json` once it answers; serves all of the user's scripts; ends itself when idle.
 """
 
@@ -56,7 +56,7 @@ class Idle:
 
 def main() -> None:
     """Serve until a signal comes or nobody has asked for long."""
-    parser = argparse.ArgumentParser(prog="python -m jobmon.server.embedded", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m jobmon.server", description=main.__doc__)
     parser.add_argument("data_dir", type=Path, help="folder of the database, the token and the log")
     folder = parser.parse_args().data_dir
     settings = load_settings()
@@ -71,9 +71,9 @@ def main() -> None:
         server = waitress.server.create_server(
             idle, sockets=[listener], threads=settings.server.threads, ident=None, channel_timeout=3600
         )
-        gc.collect()
         gc.freeze()  # what is here now stays: looking through it again and again took a tenth of the CPU
         gc.set_threshold(GARBAGE_EVERY, 20, 50)
+        gc.enable()
         _announce(folder, settings.server.host, listener.getsockname()[1], service)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: _leave(folder))

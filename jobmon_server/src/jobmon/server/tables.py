@@ -78,7 +78,13 @@ server_state = _table(
 
 tool = _table("tool", _id(), Column("name", Name, nullable=False, unique=True))
 
-tool_version = _table("tool_version", _id(), _ref("tool_id"), Index("ix_tool_version_tool", "tool_id"))
+tool_version = _table(
+    "tool_version",
+    _id(),
+    _ref("tool_id"),
+    Column("request_id", String(64), nullable=True, unique=True),
+    Index("ix_tool_version_tool", "tool_id"),
+)
 
 template_version = _table(
     "template_version",

@@ -7,10 +7,11 @@ from jobmon.core.wire.base import Answer, Request
 
 
 class ToolRequest(Request, frozen=True, kw_only=True):
-    """Find or make a tool by name; `new_version` adds a version to it."""
+    """Find or make a tool by name; `new_version` adds a version to it, one for each `request_id`."""
 
     name: str
     new_version: bool = False
+    request_id: str = ""
 
 
 class ToolAnswer(Answer, frozen=True, kw_only=True):

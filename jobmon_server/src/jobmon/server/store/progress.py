@@ -17,7 +17,7 @@ from jobmon.core.ids import ArrayId, TaskId, TaskInstanceId, WorkflowRunId
 from jobmon.core.transitions import final
 from jobmon.core.wire import ArrayProgress, Counts, FailedTask, WatchAnswer, WatchRequest
 from jobmon.server import tables
-from jobmon.server.db import now
+from jobmon.server.db import now, one_of
 from jobmon.server.store.outputs import last_line, output_paths, read_resources, tail_of
 
 FAILURES_SHOWN = 20
@@ -78,27 +78,35 @@ _RUN = (
 
 def progress_by_workflow(connection: Connection, workflow_ids: Sequence[int]) -> dict[int, list[ArrayProgress]]:
     """The templates of each workflow, in the order of their arrays, with their counts."""
-    array = tables.array
-    rows = sa.select(array).where(array.c.workflow_id.in_(workflow_ids)).order_by(array.c.id)
     running = _running_by_array(connection, workflow_ids)
     found: dict[int, list[ArrayProgress]] = {}
-    for row in connection.execute(rows):
+    for row in connection.execute(_ARRAYS, {"of": workflow_ids}):
         counts = _counts(row, running.get(row.id, 0))
         progress = ArrayProgress(array_id=ArrayId(row.id), name=row.name, counts=counts)
         found.setdefault(row.workflow_id, []).append(progress)
     return found
 
 
+_ARRAYS = (
+    sa.select(tables.array)
+    .where(tables.array.c.workflow_id.in_(sa.bindparam("of", expanding=True)))
+    .order_by(tables.array.c.id)
+)
+
+
 def _running_by_array(connection: Connection, workflow_ids: Sequence[int]) -> Mapping[int, int]:
-    """ix_instance_active: as many rows as attempts run at this moment, however big the workflows are."""
-    instance, batch = tables.task_instance, tables.batch
-    rows = (
-        sa.select(batch.c.array_id, sa.func.count())
-        .join_from(instance, batch, batch.c.id == instance.c.batch_id)
-        .where(instance.c.workflow_id.in_(workflow_ids), instance.c.status == "R")
-        .group_by(batch.c.array_id)
+    return dict(connection.execute(_RUNNING, {"of": workflow_ids}).all())
+
+
+_RUNNING = (  # ix_instance_active: as many rows as attempts run at this moment, however big the workflows are
+    sa.select(tables.batch.c.array_id, sa.func.count())
+    .join_from(tables.task_instance, tables.batch, tables.batch.c.id == tables.task_instance.c.batch_id)
+    .where(
+        tables.task_instance.c.workflow_id.in_(sa.bindparam("of", expanding=True)),
+        one_of(tables.task_instance.c.status, "R"),
     )
-    return dict(connection.execute(rows).all())
+    .group_by(tables.batch.c.array_id)
+)
 
 
 def _counts(row: Row[*tuple[Any, ...]], running: int) -> Counts:
@@ -122,14 +130,19 @@ def summed(arrays: Sequence[ArrayProgress]) -> Counts:
 
 def _deferred(connection: Connection, array_ids: Sequence[int]) -> list[TaskId]:
     """Tasks that wait for the client to compute their resources, which ends their `deferred`. ix_task_pick."""
-    task = tables.task
-    rows = (
-        sa.select(task.c.id)
-        .where(task.c.array_id.in_(array_ids), task.c.status == "A", task.c.deferred)
-        .order_by(task.c.id)
-        .limit(DEFERRED_AT_ONCE)
+    return [TaskId(id) for id in connection.execute(_WAITING, {"of": array_ids}).scalars()]
+
+
+_WAITING = (
+    sa.select(tables.task.c.id)
+    .where(
+        tables.task.c.array_id.in_(sa.bindparam("of", expanding=True)),
+        one_of(tables.task.c.status, "A"),
+        tables.task.c.deferred,
     )
-    return [TaskId(id) for id in connection.execute(rows).scalars()]
+    .order_by(tables.task.c.id)
+    .limit(DEFERRED_AT_ONCE)
+)
 
 
 # --- failures -------------------------------------------------------------------------------------------
@@ -141,17 +154,24 @@ def _deferred(connection: Connection, array_ids: Sequence[int]) -> list[TaskId]:
 
 def _settled_errors(connection: Connection, workflow_id: int) -> int:
     """The newest error up to which the engine has decided all. ix_error_workflow, ix_completion_workflow."""
-    error, completion = tables.error_log, tables.completion
-    newest = sa.select(sa.func.max(error.c.id)).where(error.c.workflow_id == workflow_id)
-    waiting = (
-        sa.select(sa.func.min(error.c.id))
-        .join_from(completion, error, error.c.task_instance_id == completion.c.task_instance_id)
-        .where(completion.c.workflow_id == workflow_id, completion.c.status != "D")
-    )
-    first_waiting = connection.execute(waiting).scalar()
+    first_waiting = connection.execute(_FIRST_UNSETTLED, {"of": workflow_id}).scalar()
     if first_waiting is not None:
         return int(first_waiting) - 1
-    return int(connection.execute(newest).scalar() or 0)
+    return int(connection.execute(_NEWEST_ERROR, {"of": workflow_id}).scalar() or 0)
+
+
+_NEWEST_ERROR = sa.select(sa.func.max(tables.error_log.c.id)).where(
+    tables.error_log.c.workflow_id == sa.bindparam("of")
+)
+_FIRST_UNSETTLED = (
+    sa.select(sa.func.min(tables.error_log.c.id))
+    .join_from(
+        tables.completion,
+        tables.error_log,
+        tables.error_log.c.task_instance_id == tables.completion.c.task_instance_id,
+    )
+    .where(tables.completion.c.workflow_id == sa.bindparam("of"), ~one_of(tables.completion.c.status, "D"))
+)
 
 
 class _Tables(NamedTuple):

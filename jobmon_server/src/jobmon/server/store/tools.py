@@ -13,18 +13,28 @@ from jobmon.server.db import insert_one
 from jobmon.server.tables import template_version, tool, tool_version
 
 
-def find_or_make_tool(connection: Connection, name: str, new_version: bool = False) -> ToolAnswer:
-    """The tool of that name with all of its versions; a new tool has one version."""
+def find_or_make_tool(
+    connection: Connection, name: str, new_version: bool = False, request_id: str = ""
+) -> ToolAnswer:
+    """The tool of that name with all of its versions; a new tool has one version.
+
+    The same request for a new version, made again, finds the version that it made.
+    """
     if not name or len(name) > 255:
         raise InvalidToolError(f"a tool's name has 1 to 255 characters, not {len(name)}")
     tool_id = connection.execute(sa.select(tool.c.id).where(tool.c.name == name)).scalar()
     if tool_id is None:
         tool_id = insert_one(connection, tool, {"name": name})
         new_version = True
-    if new_version:
-        connection.execute(sa.insert(tool_version).values(tool_id=tool_id))
+    if new_version and not _is_made(connection, request_id):
+        connection.execute(sa.insert(tool_version).values(tool_id=tool_id, request_id=request_id or None))
     versions = sa.select(tool_version.c.id).where(tool_version.c.tool_id == tool_id).order_by(tool_version.c.id)
     return ToolAnswer(tool_id=tool_id, version_ids=list(connection.execute(versions).scalars()))
+
+
+def _is_made(connection: Connection, request_id: str) -> bool:
+    made = sa.select(tool_version.c.id).where(tool_version.c.request_id == request_id)
+    return bool(request_id) and connection.execute(made).scalar() is not None
 
 
 def choose_version(connection: Connection, name: str, version_id: int | None) -> ToolVersionId:

@@ -21,7 +21,7 @@ from jobmon.server.store import bind, deferred, status, tools
 @handles(routes.TOOL)
 def tool(service: Service, sent: ToolRequest) -> ToolAnswer:
     """Find or make a tool."""
-    return service.write(lambda c, at: tools.find_or_make_tool(c, sent.name, sent.new_version))
+    return service.write(lambda c, at: tools.find_or_make_tool(c, sent.name, sent.new_version, sent.request_id))
 
 
 @handles(routes.BIND)

@@ -1,0 +1,106 @@
+"""Whether the property test is worth its time: each of these bugs, put into the server, must be found by it.
+
+A mutant is a change of the source text of one module. One whose text is not there any more fails: then it is to be
+written anew for the new code.
+"""
+
+import inspect
+import sys
+from types import ModuleType
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from faults.test_property import Life, _life
+from jobmon.server.engine import advance, limits, retries
+from jobmon.server.store import absorb, deferred, gates, moves, outcomes, reconcile, runs, work
+
+__all__ = ["_life"]
+
+SEARCH = settings(
+    max_examples=1500,
+    stateful_step_count=50,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+MUTANTS = {
+    "no fence": (advance, "request.fence != run.fence or not run.holder", "False"),
+    "a run ends while attempts are active": (advance, "if more or sums.active or not (", "if more or not ("),
+    "the workflow's limit does not see what is active": (
+        limits,
+        "workflow_limit - sum(room.active for room in rooms)",
+        "workflow_limit",
+    ),
+    "an array's limit does not see what is active": (limits, "room.limit - room.active", "room.limit"),
+    "one attempt too many": (retries, "failures < maximum", "failures <= maximum"),
+    "the outbox is not emptied": (absorb, "connection.execute(_take_out(size), where)", "pass"),
+    "a gate opens one task too early": (gates, "gate.c.remaining == 0", "gate.c.remaining <= 1"),
+    "moves are not audited": (moves, "_note(connection, kind, ids, (workflow_id, old, new), stamp)", "pass"),
+    "a second runner is granted a running attempt": (
+        work,
+        'return row.status in "RT" and row.runner == request.runner',
+        'return row.status in "RT"',
+    ),
+    "a repeated claim is not granted": (
+        work,
+        'return row.status in "RT" and row.runner == request.runner',
+        "return False",
+    ),
+    "a late outcome counts": (outcomes, "is_late(row.status, end.status)", "False"),
+    "a kill is taken for what its report says": (outcomes, 'if old == "K" and end.status != "D":', "if False:"),
+    "no word of the cluster is taken for proof": (
+        reconcile,
+        'if one.state in ("over", "gone")',
+        'if one.state in ("over", "gone", "unknown")',
+    ),
+    "silence is taken for proof": (
+        reconcile,
+        "def suspect(connection: Connection, workflow_id: int, stamp: Stamp) -> int:",
+        "def suspect(connection, workflow_id, stamp):\n"
+        "    table = tables.task_instance\n"
+        "    silent = sa.select(table.c.id).where(table.c.status == 'R', table.c.deadline_at < stamp.at)\n"
+        "    rows = present(connection, list(connection.execute(silent).scalars()))\n"
+        "    apply(connection, [End(id, 'X', 'infrastructure') for id in rows], rows, stamp)\n"
+        "    return len(rows)\n\n\n"
+        "def _unused(connection: Connection, workflow_id: int, stamp: Stamp) -> int:",
+    ),
+    "a resume does not count anew": (runs, "done = recount(connection, workflow_id).done", "done = 0"),
+    "a resume queues what is not absorbed": (runs, '("E", task.c.due_at.is_not(None))', '("E", sa.true())'),
+    "a repeated start is another one": (
+        runs,
+        "if (again := known.one_or_none()) is not None:",
+        "if again := None:",
+    ),
+    "computed resources are taken twice": (deferred, 'task.c.status == "A", task.c.deferred', "sa.true()"),
+}
+
+
+def mutate(patch: pytest.MonkeyPatch, module: ModuleType, old: str, new: str) -> None:
+    """Put the functions of the changed module in the place of the real ones, wherever these were imported."""
+    source = inspect.getsource(module)
+    assert source.count(old) == 1, (
+        f"{module.__name__} has {source.count(old)} times {old!r}: write the mutant anew"
+    )
+    changed: dict[str, object] = {"__name__": module.__name__}
+    exec(compile(source.replace(old, new), str(module.__file__), "exec"), changed)
+    real = {name: thing for name, thing in vars(module).items() if inspect.isfunction(thing)}
+    for user in [one for name, one in sys.modules.items() if name.startswith(("jobmon.server", "faults.world"))]:
+        for name, thing in list(vars(user).items()):
+            if inspect.isfunction(thing) and real.get(thing.__name__) is thing:
+                patch.setattr(user, name, changed[thing.__name__])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_life")
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_bug_put_into_the_server_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutate(monkeypatch, *MUTANTS[name])
+
+    with pytest.raises(BaseException) as found:  # whatever it is: a broken promise or an error of the server
+        run_state_machine_as_test(Life, settings=SEARCH)
+    assert not isinstance(found.value, KeyboardInterrupt | SystemExit)
