@@ -1,4 +1,4 @@
-"""Runs benches: `nox -s bench -- NAME [NAME ...] [--sizes N ...] [--repeat 3]`.
+"""Runs benches: `nox -s bench -- NAME [NAME ...] [--sizes N ...] [--repeat 3] [--set SECTION__KEY=VALUE ...]`.
 
 Standard output carries one JSON line for each case (see `figures.Figure`), everything else goes to standard
 error. Each repeat has a folder and a server of its own, and its floor is measured right beside it, so that the
@@ -15,7 +15,7 @@ if __name__ == "__main__":  # this folder must not be searched for modules, but 
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from bench import figures
-from bench.sandbox import adopt_orphans, inside
+from bench.sandbox import SETTINGS, adopt_orphans, inside
 
 NAMES = ("bind", "run-dummy", "run-true", "chain", "resume", "requests", "worker-start")
 
@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run what the command line names."""
     options = _parser().parse_args(argv)
     adopt_orphans()
+    SETTINGS.update(f"JOBMON__{setting}".split("=", 1) for setting in options.set)
     for name in options.names:
         module = importlib.import_module(f"bench.{name.replace('-', '_')}_bench")
         for case in module.cases(options.sizes or module.SIZES):
@@ -38,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Print one JSON line for each case of each bench.")
     parser.add_argument("names", nargs="+", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--sizes", nargs="+", type=int, metavar="N", help="instead of the sizes of each bench")
+    parser.add_argument("--set", nargs="+", default=[], metavar="SECTION__KEY=VALUE", help="settings to run under")
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="how often; medians are printed")
     return parser
 

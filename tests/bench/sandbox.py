@@ -25,13 +25,14 @@ from jobmon.core import local_server
 RUN = Path(__file__).with_name("run.py")
 PR_SET_CHILD_SUBREAPER = 36
 LEAVE_SECONDS = 20.0
+SETTINGS: dict[str, str] = {}  # environment variables that the command line adds in every sandbox
 
 
 class Sandbox:
     """Where one repeat happens. `cpu_seconds` is that of all that ran in it, once it is closed."""
 
-    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
-        """`folder` is empty; `settings` are added to those that keep everything in it."""
+    def __init__(self, folder: Path) -> None:
+        """`folder` is empty."""
         self.folder = folder
         self.data_dir = folder / "data"
         self.environment = {name: text for name, text in os.environ.items() if not name.startswith("JOBMON__")}
@@ -40,7 +41,7 @@ class Sandbox:
             "JOBMON__SERVER__DATA_DIR": str(self.data_dir),
             "JOBMON__RUN__DIR": str(folder / "runs"),
             "JOBMON__LOCAL__PARALLELISM": "2",
-            **settings,
+            **SETTINGS,
         }
         self.cpu_seconds = 0.0
         self._before = _cpu_of_children()
@@ -79,10 +80,10 @@ class Sandbox:
 
 
 @contextlib.contextmanager
-def sandbox(**settings: str) -> Iterator[Sandbox]:
+def sandbox() -> Iterator[Sandbox]:
     """A fresh one, closed and removed at the end."""
     with tempfile.TemporaryDirectory(prefix="jobmon-bench-", ignore_cleanup_errors=True) as name:
-        box = Sandbox(Path(name), settings)
+        box = Sandbox(Path(name))
         try:
             yield box
         finally:

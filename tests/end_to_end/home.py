@@ -27,7 +27,7 @@ TESTS = Path(__file__).parents[1]
 DEADLINE_SECONDS = 90.0
 QUIET_SECONDS = 30.0
 KINDS = {
-    "server": re.compile(r"-m jobmon\.server\.embedded "),
+    "server": re.compile(r"-m jobmon\.server "),
     "distributor": re.compile(r"-m jobmon\.distributor start"),
     "executor": re.compile(r"-m jobmon\.distributor\.local\.executor "),
 }

@@ -53,6 +53,22 @@ def test_one_that_dies_is_started_again_with_the_same_run(tmp_path: Path) -> Non
     distributor.release()
 
 
+def test_one_that_dies_before_it_takes_the_lease_of_the_dead_one_before_it_is_started_again(
+    tmp_path: Path,
+) -> None:
+    starts = tmp_path / "starts"
+    distributor = Distributor(tmp_path, 60, program(f"cat >> {starts}"))
+    distributor.drive(WorkflowRunId(7))
+    holder = distributor.name  # as the server says until that lease is over
+    for count in (1, 2, 3):
+        until(lambda: distributor._process.poll() is not None)
+        assert starts.read_text().count("\n") == count
+        distributor.check(True, holder)
+    distributor.finish()
+
+    assert starts.read_text().count("\n") == 4
+
+
 def test_one_that_dies_again_and_again_is_given_up_with_the_end_of_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

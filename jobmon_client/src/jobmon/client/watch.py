@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 2.0  # a dead distributor is seen after that long at the latest
 FIRST_POLL_SECONDS = 0.5  # ... and while it starts
-_REST_SHARE = 0.02  # of the time the run has taken: how long to rest between two answers
+_REST_SHARE = 0.05  # of the time the run has taken: for how long changes gather into one answer
 _LONGEST_REST_SECONDS = 0.5
 OVER = frozenset(final("workflow_run"))
 
@@ -48,8 +48,9 @@ class Watch:
 
         Raises what `Distributor.check` raises, and CallableReturnedInvalidObject.
         """
+        rest_seconds = 0.0
         while True:
-            answer = self.look(POLL_SECONDS if self._driven else FIRST_POLL_SECONDS)
+            answer = self.look(POLL_SECONDS if self._driven else FIRST_POLL_SECONDS, rest_seconds)
             self._progress.show(answer)
             if answer.status in OVER:
                 return answer
@@ -57,12 +58,15 @@ class Watch:
                 self._compute(answer.deferred)
             self._driven = answer.distributor_alive
             self._distributor.check(answer.distributor_alive, answer.distributor)
-            time.sleep(min(_LONGEST_REST_SECONDS, _REST_SHARE * (time.monotonic() - self._began)))
+            rest_seconds = min(_LONGEST_REST_SECONDS, _REST_SHARE * (time.monotonic() - self._began))
 
-    def look(self, wait_seconds: float = 0) -> wire.WatchAnswer:
+    def look(self, wait_seconds: float = 0, rest_seconds: float = 0) -> wire.WatchAnswer:
         """The run as it stands now, or after a change."""
         sent = wire.WatchRequest(
-            version=self._version, wait_seconds=wait_seconds, failures_after=self._failures_upto
+            version=self._version,
+            wait_seconds=wait_seconds,
+            rest_seconds=rest_seconds,
+            failures_after=self._failures_upto,
         )
         answer = self._server.call(routes.WATCH, sent, run_id=self._run_id)
         self._version, self._failures_upto = answer.version, answer.failures_upto

@@ -36,10 +36,14 @@ class FailedTask(Answer, frozen=True, kw_only=True):
 
 
 class WatchRequest(Request, frozen=True, kw_only=True):
-    """Follow a run: answers when `version` is not the newest any more, or after `wait_seconds`."""
+    """Follow a run: answers when `version` is not the newest any more, or after `wait_seconds`.
+
+    Changes within `rest_seconds` are told together, but the end of the run at once.
+    """
 
     version: str = ""
     wait_seconds: float = 0
+    rest_seconds: float = 0
     failures_after: int = 0  # completion order: only failures newer than this
 
 

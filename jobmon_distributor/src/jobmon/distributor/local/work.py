@@ -17,10 +17,10 @@ from jobmon.distributor.local import ending
 from jobmon.distributor.local.attempt import Attempt, attempts
 from jobmon.distributor.local.queue import Queue
 
-AHEAD_SECONDS = 0.4  # claim what will be started within this time
+AHEAD_SECONDS = 0.5  # claim what will be started within this time
 MOST_AHEAD = 500
 DUMMY_AHEAD = 2000
-PATIENCE_SECONDS = 0.2  # an outcome is told within this time though the executor is busy
+PATIENCE_SECONDS = 0.3  # an outcome is told within this time though the executor is busy
 PACE_SECONDS = 0.02  # between requests while all slots are busy
 UNANSWERED_CLAIM_SECONDS = 1.0  # a claim that the server neither granted nor denied is repeated after this
 SHORTEST_SECONDS = 0.0005  # that a start is taken to need

@@ -54,6 +54,12 @@ def workflow_of(connection: Connection, run_id: WorkflowRunId) -> int:
     return int(found)
 
 
+def status_of(connection: Connection, run_id: WorkflowRunId) -> str:
+    """The run's status."""
+    return str(connection.execute(_STATUS, {"of": run_id}).scalar_one())
+
+
+_STATUS = sa.select(tables.workflow_run.c.status).where(tables.workflow_run.c.id == sa.bindparam("of"))
 _WORKFLOW = sa.select(tables.workflow_run.c.workflow_id).where(tables.workflow_run.c.id == sa.bindparam("of"))
 
 

@@ -75,12 +75,23 @@ def _counted(service: Service, run_id: WorkflowRunId) -> tuple[int, int]:
 def watch(service: Service, sent: WatchRequest, run_id: WorkflowRunId) -> WatchAnswer:
     """Wait until the run looks different from what the caller saw last."""
     deadline = time.monotonic() + min(sent.wait_seconds, POLL_SECONDS_MAX)
+    _rest(service, run_id, min(sent.rest_seconds, sent.wait_seconds, POLL_SECONDS_MAX))
     while True:
         workflow_id, seen = _counted(service, run_id)
         answer = service.read(lambda c: progress.watch(c, run_id, sent))
         left = deadline - time.monotonic()
         if answer.version != sent.version or left <= 0:
             return answer
+        service.signals.wait(workflow_id, seen, left)
+
+
+def _rest(service: Service, run_id: WorkflowRunId, seconds: float) -> None:
+    """Let changes gather for so long, or until the run is over."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        workflow_id, seen = _counted(service, run_id)
+        if service.read(lambda c: runs.status_of(c, run_id)) not in runs.LIVE:
+            return
         service.signals.wait(workflow_id, seen, left)
 
 
