@@ -37,9 +37,7 @@ def main(output: Path, continent: str) -> None:
     countries = sorted(path.stem for path in (output / "countries" / continent).glob("*.csv"))
     folder = output / "fits" / continent
     fits = [json.loads((folder / f"{country}.json").read_text()) for country in countries]
-    write_atomically(
-        output / "continents" / f"{continent}.json", json.dumps(summary(continent, fits), indent=1)
-    )
+    write_atomically(output / "continents" / f"{continent}.json", json.dumps(summary(continent, fits), indent=1))
     print(f"{continent}: {len(fits)} countries")
 
 

@@ -43,6 +43,7 @@ class Distributor:
         self._startup_timeout_seconds = startup_timeout_seconds
         self._run_id: WorkflowRunId | None = None
         self._quick_deaths = 0
+        self._own: set[str] = set()  # the names of all processes so far; the lease may be one of a dead one
         self._start()
 
     @property
@@ -66,7 +67,7 @@ class Distributor:
             self._seen_alive = True
             self._quiet_since = now
         if self._process.poll() is not None:
-            if not alive or holder == self.name:  # else another process drives the run, which is as good
+            if not alive or holder in self._own:  # else another process drives the run, which is as good
                 self._restart_dead(now)
         elif not alive and now - self._quiet_since > self._startup_timeout_seconds:
             self._give_up_if_never_alive()
@@ -94,6 +95,7 @@ class Distributor:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
             )
+        self._own.add(self.name)
         if self._run_id is not None:
             self._tell()
 

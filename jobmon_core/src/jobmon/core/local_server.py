@@ -150,9 +150,7 @@ def stop(data_dir: Path, seconds: float = 30) -> bool:
         if not _exists(note.pid):
             return True
         time.sleep(0.02)
-    raise ServerUnreachable(
-        f"the server (pid {note.pid} on {note.host}) is still there after {seconds:.0f} s"
-    )
+    raise ServerUnreachable(f"the server (pid {note.pid} on {note.host}) is still there after {seconds:.0f} s")
 
 
 def _exists(pid: int) -> bool:
