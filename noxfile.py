@@ -14,6 +14,7 @@ nox.options.error_on_missing_interpreters = True
 DISTRIBUTIONS = ["jobmon_core", "jobmon_server", "jobmon_distributor", "jobmon_client"]
 TEST_TOOLS = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6.100", "numpy", "psutil"]
 PACKAGES = ["mariadb-server", "postgresql"]
+MUTANTS = "tests/faults/test_mutants.py"  # minutes of search for each bug that is put in: `nox -s faults`
 TYPE_TOOLS = ["mypy>=1.13", "types-requests", "types-PyYAML", "types-PyMySQL", "types-waitress"]
 
 
@@ -47,7 +48,14 @@ def tests(session: nox.Session) -> None:
     """Every test, the slow ones too; what the machine needs for them is installed first."""
     install_packages(session)
     install_jobmon(session, *TEST_TOOLS)
-    session.run("pytest", "tests", "-n", "2", *session.posargs)
+    session.run("pytest", "tests", "--ignore", MUTANTS, "-n", "2", *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """The long form of the fault tests: more kills, more sequences, and bugs put in that must be found (an hour)."""
+    install_jobmon(session, *TEST_TOOLS)
+    session.run("pytest", "tests/faults", "-n", "2", *session.posargs, env={"JOBMON_TEST_LONG": "1"})
 
 
 @nox.session

@@ -200,7 +200,7 @@ class Home:
         for script in self._scripts:
             if not script.is_over:
                 script.kill()
-        left = self._wait_until_quiet()
+        left = self.wait_until_quiet()
         if self.pids("server"):  # it may be starting
             wait_for(lambda: local_server.find(self.data_dir), "the server's note")
         local_server.stop(self.data_dir)
@@ -210,7 +210,7 @@ class Home:
                 os.kill(pid, signal.SIGKILL)
         assert not left, f"left running: {left}"
 
-    def _wait_until_quiet(self) -> dict[int, str]:
+    def wait_until_quiet(self) -> dict[int, str]:
         """What still runs, besides the server, after a while."""
         deadline = time.monotonic() + QUIET_SECONDS
         while True:

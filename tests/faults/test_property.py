@@ -38,17 +38,22 @@ LENGTH = settings(
 )
 
 NONE = MAX_CONCURRENTLY_RUNNING
+WISHES = ["hot", "cold", "none", "stop", "limit", "limit", "supply", "supply"]
+HOW = ["driven", "driven", "up", "away"]  # who is there while time passes: distributor and server, server, nobody
 limits = st.sampled_from([NONE, NONE, 1, 2, 3])
 heard = st.sampled_from([True, True, True, False])
-failures = [("E", "user"), ("Z", "resource"), ("X", "infrastructure"), ("F", "killed"), ("F", "fatal")]
-ends = st.sampled_from([("D", "")] * 5 + failures)
+ends = st.sampled_from(
+    [("D", "")] * 4
+    + [("E", "user")] * 3
+    + [("Z", "resource"), ("X", "infrastructure"), ("F", "killed"), ("F", "fatal")]
+)
 
 
 @st.composite
 def graphs(draw: st.DrawFn) -> list[Node]:
-    """Up to eight tasks; many wait for all earlier ones or for none, so that gates are shared."""
+    """Up to six tasks; many wait for all earlier ones or for none, so that gates are shared."""
     nodes: list[Node] = []
-    for position in range(draw(st.integers(1, 8))):
+    for position in range(draw(st.integers(1, 6))):
         earlier = list(range(position))
         some = st.frozensets(st.sampled_from(earlier), max_size=4) if earlier else st.just(frozenset())
         upstreams = draw(st.one_of(st.just(frozenset()), st.just(frozenset(earlier)), some))
@@ -75,29 +80,39 @@ class Life(RuleBasedStateMachine):
     # What is as it should be, except that an answer may be lost. Named more than once, so that it is chosen often.
 
     def step(self, data: st.DataObject) -> None:
-        """One process takes its next step."""
-        steps = [step for step in (
-            (self.advance, self.leased()),
-            (self.submit, self.handed()),
-            (self.cancel, self.wanted()),
-            (self.observe, self.suspected()),
-            (self.start_process, self.world.waiting_slots()),
-            (self.claim, self.runners("starting")),
-            (self.finish, self.runners("running")),
-            (self.report, self.runners("ended")),
-            (self.heartbeat, self.runners("running")),
-        ) if step[1]]  # fmt: skip
-        if steps:
-            act, objects = data.draw(st.sampled_from(steps))
-            act(data.draw(st.sampled_from(objects)), data)
+        """Some processes take their next step, one after the other."""
+        self.somebody_drives()
+        for _ in range(data.draw(st.integers(1, 4))):
+            steps = [step for step in (
+                (self.advance, self.leased()),
+                (self.submit, self.handed()),
+                (self.cancel, self.wanted()),
+                (self.observe, self.suspected()),
+                (self.start_process, self.world.waiting_slots()),
+                (self.claim, self.runners("starting")),
+                (self.finish, self.runners("running")),
+                (self.report, self.runners("ended")),
+                (self.heartbeat, self.runners("running")),
+            ) if step[1]]  # fmt: skip
+            if steps:
+                act, objects = data.draw(st.sampled_from(steps))
+                act(data.draw(st.sampled_from(objects)), data)
 
     def round(self, data: st.DataObject, finish: bool, time_passes: bool) -> None:
         """Everybody takes some steps, and nothing is lost."""
+        self.somebody_drives()
         if self.leased():
             one = data.draw(st.sampled_from(self.leased()))
             self.world.advance(one)
             self.world.cooperate(one, finish)
-            self.world.pass_time(31 if time_passes else 0)
+            self.world.pass_time(31 if time_passes else 0, driver=one)
+
+    def somebody_drives(self) -> None:
+        """A life in which nothing happens any more is not worth a step: a run begins, a distributor comes."""
+        if self.world.run_status() not in "BIOR":
+            self.world.start_run(resume=True)
+        if not self.leased():
+            self.world.take_lease()
 
     step_a = rule(data=st.data())(step)
     step_b = rule(data=st.data())(step)
@@ -141,15 +156,14 @@ class Life(RuleBasedStateMachine):
 
     # What goes wrong, and what people do.
 
-    @rule(data=st.data(), mode=st.sampled_from(["hot", "cold", "none"]), seconds=st.sampled_from([1e6, 500.0]))
-    def start(self, data: st.DataObject, mode: str, seconds: float) -> None:
-        fail_fast = not data.draw(heard)
-        self.world.start_run(resume=mode != "none", cold=mode == "cold", fail_fast=fail_fast, seconds=seconds)
-        self.world.take_lease(heard=data.draw(heard))
-
-    @rule(data=st.data(), what=st.sampled_from(["stop", "limit", "limit", "supply", "supply"]))
+    @rule(data=st.data(), what=st.sampled_from(WISHES))
     def people(self, data: st.DataObject, what: str) -> None:
-        if what == "stop":
+        """Somebody starts or resumes the workflow, stops it, or changes a limit; a client computes resources."""
+        if what in ("hot", "cold", "none"):
+            seconds, fail_fast = data.draw(st.sampled_from([1e6, 500.0])), not data.draw(heard)
+            self.world.start_run(resume=what != "none", cold=what == "cold", fail_fast=fail_fast, seconds=seconds)
+            self.world.take_lease(heard=data.draw(heard))
+        elif what == "stop":
             self.world.stop_run()
         elif what == "supply":
             self.world.supply()
@@ -165,25 +179,22 @@ class Life(RuleBasedStateMachine):
         unsure = [None, *(one for one in self.world.distributors if one.fence < 0)]
         self.world.take_lease(data.draw(st.sampled_from(unsure)), hears)
 
-    @precondition(lambda self: self.runners("starting", "running", "ended"))
-    @rule(data=st.data(), what=st.sampled_from(["crash", "requeue"]))
-    def process_trouble(self, data: st.DataObject, what: str) -> None:
-        runner = data.draw(st.sampled_from(self.runners("starting", "running", "ended")))
-        if what == "crash":
-            self.world.crash(runner)
-        else:
-            self.world.requeue(runner)
-
-    @precondition(lambda self: self.handed())
-    @rule(data=st.data(), failure_class=st.sampled_from(["infrastructure", "policy", "fatal"]))
-    def refuse(self, data: st.DataObject, failure_class: str) -> None:
-        self.world.refuse(*data.draw(st.sampled_from(self.handed())), failure_class)
+    @rule(data=st.data(), what=st.sampled_from(["crash", "requeue", "infrastructure", "policy", "fatal"]))
+    def trouble(self, data: st.DataObject, what: str) -> None:
+        """A process dies, the cluster starts a second one, or it does not take a batch."""
+        runners = self.runners("starting", "running", "ended")
+        if what in ("crash", "requeue") and runners:
+            act = self.world.crash if what == "crash" else self.world.requeue
+            act(data.draw(st.sampled_from(runners)))
+        elif what not in ("crash", "requeue") and self.handed():
+            self.world.refuse(*data.draw(st.sampled_from(self.handed())), what)
 
     @precondition(lambda self: self.leased() and self.world.slots)
     @rule(data=st.data(), unsure=st.booleans())
     def cluster_speaks(self, data: st.DataObject, unsure: bool) -> None:
         one = data.draw(st.sampled_from(self.leased()))
-        place = data.draw(st.sampled_from(sorted(self.world.slots)))
+        living = sorted({(runner.batch_id, runner.index) for runner in self.runners("running")})
+        place = data.draw(st.sampled_from(living or sorted(self.world.slots)))
         self.world.observe(one, self.job(*place), unsure)
 
     @rule(data=st.data())

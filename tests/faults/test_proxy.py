@@ -37,7 +37,7 @@ def through(here: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Through]:
         return made[-1]
 
     yield through
-    here._wait_until_quiet()  # the parts say their last words through the proxy
+    here.wait_until_quiet()  # the parts say their last words through the proxy
     for proxy in made:
         proxy.close()
 

@@ -108,6 +108,17 @@ def test_a_new_workflow_is_stored_under_the_ids_that_were_announced(client: Clie
     client.database.read(invariants.check)
 
 
+def test_members_of_a_wide_gate_may_come_in_a_chunk_without_tasks(client: Client) -> None:
+    bound = client.announce()
+    nothing = ("array", "gate", "resources", "max_attempts", "name", "command", "node_args")
+    client.send(bound, 0)
+    client.send(bound, 1, last=False)
+    client.send(bound, 2, last=True, first=3, node_hash="", **{name: [] for name in nothing})
+
+    assert client.column("SELECT total FROM task_array") == [3]
+    assert client.column("SELECT bound_at FROM workflow") == [AT]
+
+
 def test_two_workflows_get_blocks_of_ids_that_do_not_touch(client: Client) -> None:
     one = client.announce()
     other = client.announce(request_id="b2", args_hash="other")

@@ -256,11 +256,15 @@ def _insert_tasks(connection: Connection, found: AnyRow, request: ChunkRequest) 
     insert(connection, tables.gate_member, ("task_id", "gate_id"), members)
     _insert_attributes(connection, first_task, request)
     counts = [{"key": array_id, "n": count} for array_id, count in Counter(request.array).items()]
-    table = tables.array
-    connection.execute(
-        sa.update(table).where(table.c.id == sa.bindparam("key")).values(total=table.c.total + sa.bindparam("n")),
-        counts,
-    )
+    if counts:  # a chunk may hold nothing but members
+        connection.execute(_ADD_TOTAL, counts)
+
+
+_ADD_TOTAL = (
+    sa.update(tables.array)
+    .where(tables.array.c.id == sa.bindparam("key"))
+    .values(total=tables.array.c.total + sa.bindparam("n"))
+)
 
 
 def _insert_specs(connection: Connection, ids: range, request: ChunkRequest) -> None:
