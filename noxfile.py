@@ -53,7 +53,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """The long form of the fault tests: more kills, more sequences, and bugs put in that must be found (an hour)."""
+    """The long form of the fault tests: more kills and sequences, and bugs put in that must be found (an hour)."""
     install_jobmon(session, *TEST_TOOLS)
     session.run("pytest", "tests/faults", "-n", "2", *session.posargs, env={"JOBMON_TEST_LONG": "1"})
 
