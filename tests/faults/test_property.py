@@ -101,17 +101,17 @@ class Life(RuleBasedStateMachine):
     def round(self, data: st.DataObject, finish: bool, time_passes: bool) -> None:
         """Everybody takes some steps, and nothing is lost."""
         self.somebody_drives()
-        if self.leased():
-            one = data.draw(st.sampled_from(self.leased()))
+        for one in self.newest():
             self.world.advance(one)
             self.world.cooperate(one, finish)
             self.world.pass_time(31 if time_passes else 0, driver=one)
 
     def somebody_drives(self) -> None:
         """A life in which nothing happens any more is not worth a step: a run begins, a distributor comes."""
+        self.world.distributors = [one for one in self.world.distributors if one.status in "BIOR"]
         if self.world.run_status() not in "BIOR":
             self.world.start_run(resume=True)
-        if not self.leased():
+        if not self.newest():
             self.world.take_lease()
 
     step_a = rule(data=st.data())(step)
@@ -209,8 +209,8 @@ class Life(RuleBasedStateMachine):
         seconds=st.sampled_from([1, 31, 70, 300, 700]),
         how=st.sampled_from(["driven", "up", "away"]),
     )
-    def pass_time(self, data: st.DataObject, seconds: int, how: str) -> None:
-        driver = data.draw(st.sampled_from(self.leased())) if how == "driven" and self.leased() else None
+    def pass_time(self, seconds: int, how: str) -> None:
+        driver = self.newest()[0] if how == "driven" and self.newest() else None
         self.world.pass_time(seconds, server_up=how != "away", driver=driver)
 
     # What holds.
@@ -260,6 +260,10 @@ class Life(RuleBasedStateMachine):
 
     def leased(self) -> list[Distributor]:
         return [one for one in self.world.distributors if one.fence >= 0]
+
+    def newest(self) -> list[Distributor]:
+        """Those who may hold the lease now; the others have not learnt yet that theirs is void."""
+        return [one for one in self.leased() if one.run_id == self.world.runs[-1]]
 
     def handed(self) -> list[tuple[Distributor, wire.Batch]]:
         return [(one, batch) for one in self.world.distributors for batch in one.hand.values()]
