@@ -225,7 +225,16 @@ class Life(RuleBasedStateMachine):
             invariants.check_witness(connection, self.world.witness)
         running = Counter(self.task_of(runner) for runner in self.runners("running"))
         assert all(count == 1 for count in running.values()), f"I2: tasks of which two attempts run: {running}"
+        self.check_verdicts()
         self.check_acknowledged()
+
+    def check_verdicts(self) -> None:
+        """No proof, no verdict: what runs is not given up, unless the cluster itself started it a second time."""
+        statuses = dict(self.rows("SELECT id, status FROM task_instance"))
+        for runner in self.runners("running"):
+            alone = len(self.world.processes(runner.batch_id, runner.index)) == 1
+            given_up = alone and statuses[runner.instance_id] not in "RTK"
+            assert not given_up, f"F27: {runner.instance_id} runs and is called {statuses[runner.instance_id]}"
 
     def check_acknowledged(self) -> None:
         statuses = dict(self.rows("SELECT id, status FROM task_instance"))
