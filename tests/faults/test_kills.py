@@ -108,6 +108,18 @@ def test_a_run_survives_the_death_of_everything_but_the_client(home: Home, seed:
 
 
 @pytest.mark.promise("F02")
+@pytest.mark.promise("F46")
+@pytest.mark.parametrize("victim", ["distributor", "server", "executor"])
+def test_a_run_survives_that_one_part_dies_again_while_it_starts(home: Home, victim: str) -> None:
+    script = start(home)
+    wait_until(home, moments("again", 1)[0])
+    for _ in range(3):
+        home.kill(victim)  # as soon as there is one
+    ends_with_three_failures(home, script)
+    assert "is not followed any more" not in script.err
+
+
+@pytest.mark.promise("F02")
 def test_a_run_survives_that_its_server_is_stopped_by_hand(home: Home) -> None:
     script = start(home)
     for lines in moments("stop", 2):

@@ -53,7 +53,7 @@ MUTANTS = {
     ),
     "a late outcome counts": (outcomes, "is_late(row.status, end.status)", "False"),
     "a kill is taken for what its report says": (outcomes, 'if old == "K" and end.status != "D":', "if False:"),
-    "no word of the cluster is taken for proof": (
+    "not knowing is taken for proof": (
         reconcile,
         'if one.state in ("over", "gone")',
         'if one.state in ("over", "gone", "unknown")',

@@ -31,6 +31,7 @@ class Connection:
         self._threads = threading.local()
         self._warming: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._was_there = False
 
     @property
     def is_embedded(self) -> bool:
@@ -66,7 +67,8 @@ class Connection:
 
     def _locate(self) -> Address:
         from jobmon.core import local_server
-        from jobmon.core.http import Address
+        from jobmon.core.exceptions import ServerUnreachable
+        from jobmon.core.http import Address, Unanswered
 
         http = self.settings.http
         if http.service_url:
@@ -74,7 +76,14 @@ class Connection:
             return Address(http.service_url.rstrip("/"), token)
         if self._warming is not None:
             self._warming.join()
-        return local_server.ensure(data_dir(self.settings))
+        try:
+            address = local_server.ensure(data_dir(self.settings))
+        except ServerUnreachable as error:
+            if self._was_there:  # one that died while it started: like any other that is away
+                raise Unanswered(str(error)) from error
+            raise
+        self._was_there = True
+        return address
 
     def _warm(self) -> None:
         from jobmon.core import local_server
