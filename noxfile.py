@@ -12,7 +12,7 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = True
 
 DISTRIBUTIONS = ["jobmon_core", "jobmon_server", "jobmon_distributor", "jobmon_client"]
-TEST_TOOLS = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6.100", "numpy", "psutil"]
+TEST_TOOLS = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6.100", "numpy", "pandas", "psutil"]
 PACKAGES = ["mariadb-server", "postgresql"]
 MUTANTS = "tests/faults/test_mutants.py"  # minutes of search for each bug that is put in: `nox -s faults`
 TYPE_TOOLS = ["mypy>=1.13", "types-requests", "types-PyYAML", "types-PyMySQL", "types-waitress"]

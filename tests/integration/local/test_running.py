@@ -275,7 +275,7 @@ def test_slots_are_never_exceeded_and_wide_tasks_do_not_starve(
 
 
 def test_long_commands_are_not_claimed_before_they_can_start(peer: Peer, connect: Connect) -> None:
-    batch = peer.batch(["sleep 0.4"] * 6)
+    batch = peer.batch(["sleep 1.2"] * 6)
 
     connect(parallelism=2).submit(batch)
     wait_for(lambda: peer.statuses()["D"] >= 2, "the first two")
