@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import sys
+import tempfile
 from pathlib import Path
 
 import nox
@@ -11,9 +13,12 @@ nox.options.sessions = ["lint", "types", "layers", "unit"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = True
 
-DISTRIBUTIONS = ["jobmon_core", "jobmon_server", "jobmon_distributor", "jobmon_client"]
+DISTRIBUTIONS = ["jobmon_core", "jobmon_server", "jobmon_distributor", "jobmon_client", "plugins/jobmon_slurm"]
 TEST_TOOLS = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6.100", "numpy", "pandas", "psutil"]
-PACKAGES = ["mariadb-server", "postgresql"]
+SLURM = ["slurmctld", "slurmd", "slurm-client", "slurmdbd", "munge"]
+PACKAGES = ["mariadb-server", "postgresql", *SLURM]
+PROGRAMS = ["mariadbd", "munged", "slurmctld", "slurmd", "slurmdbd", "sbatch"]  # which show that they are there
+SLURM_FOLDER = f"{tempfile.gettempdir()}/jobmon-slurm-{os.getuid()}"
 MUTANTS = "tests/faults/test_mutants.py"  # minutes of search for each bug that is put in: `nox -s faults`
 TYPE_TOOLS = ["mypy>=1.13", "types-requests", "types-PyYAML", "types-PyMySQL", "types-waitress"]
 
@@ -27,13 +32,15 @@ def install_jobmon(session: nox.Session, *extra: str) -> None:
 
 def install_packages(session: nox.Session) -> None:
     """Install the servers that tests start, where that can be done; elsewhere those tests say what is missing."""
-    there = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin")
+    path = f"{os.environ['PATH']}:/usr/sbin"
+    there = all(shutil.which(program, path=path) for program in PROGRAMS)
     if (there and Path("/usr/lib/postgresql").is_dir()) or os.geteuid() != 0 or not shutil.which("apt-get"):
         return
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     apt = ("apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq")
-    session.run(*apt, "update", external=True, env=quiet)
-    session.run(*apt, "install", "-y", "--no-install-recommends", *PACKAGES, external=True, env=quiet)
+    session.run(*apt, "update", external=True, env=quiet, silent=True)
+    install = ("install", "-y", "--no-install-recommends", *PACKAGES)
+    session.run(*apt, *install, external=True, env=quiet, silent=True)
 
 
 @nox.session
@@ -85,6 +92,21 @@ def bench(session: nox.Session) -> None:
     """Figures as ratios to a floor of the same run: nox -s bench -- NAME [NAME ...]."""
     install_jobmon(session, "psutil")
     session.run("python", "tests/bench/run.py", *session.posargs)
+
+
+@nox.session(name="slurm-up", venv_backend="none")
+def slurm_up(session: nox.Session) -> None:
+    """A real Slurm of four nodes on this machine: eval "$(nox -s slurm-up [-- FOLDER [Key=Value ...]])"."""
+    install_packages(session)
+    words = session.posargs or [SLURM_FOLDER]
+    session.run(sys.executable, "-m", "clusters.slurm", "up", *words, env={"PYTHONPATH": "tests"})
+
+
+@nox.session(name="slurm-down", venv_backend="none")
+def slurm_down(session: nox.Session) -> None:
+    """End the Slurm that slurm-up started: nox -s slurm-down [-- FOLDER]."""
+    words = session.posargs or [SLURM_FOLDER]
+    session.run(sys.executable, "-m", "clusters.slurm", "down", *words, env={"PYTHONPATH": "tests"})
 
 
 @nox.session

@@ -21,7 +21,7 @@ from jobmon.core.cluster import ClusterKind
 from jobmon.core.resources import QueueLimits
 from jobmon.distributor.local.cluster import LocalCluster
 
-def queues():
+def queues(options):
     return [QueueLimits(name="short.q", max_runtime_seconds=2), QueueLimits(name="long.q", max_runtime_seconds=60)]
 
 queued = ClusterKind(name="queued", queues=queues, connect=partial(LocalCluster, kind="multiprocess"))

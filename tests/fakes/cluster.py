@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from jobmon.core.cluster import ClusterKind, Connection, JobState, Limits, Look, instances
+from jobmon.core.cluster import ClusterKind, Connection, JobState, Look, instances
 from jobmon.core.exceptions import ClusterError, SubmitRefused, SubmitUnknown
 from jobmon.core.ids import BatchId, TaskInstanceId
 from jobmon.core.resources import QueueLimits
-from jobmon.core.wire import Batch, Job, Observed
+from jobmon.core.wire import Batch, Job, Observed, Pace
 
 ENDED = (JobState.OVER, JobState.GONE)
 
@@ -52,6 +52,9 @@ class FakeCluster:
     looked_up: list[str] = field(default_factory=list)
     unanswered: list[str] = field(default_factory=list)  # verbs that failed
     news: list[Observed] = field(default_factory=list)
+    adopted: list[Batch] = field(default_factory=list)
+    cut: Pace = Pace()
+    reason: str = ""
     closed: bool | None = None
     connection: Connection | None = None
     go_on: threading.Event = field(default_factory=threading.Event)
@@ -61,7 +64,7 @@ class FakeCluster:
 
     def kind(self, name: str = "fake") -> ClusterKind:
         """This cluster as a plugin offers it."""
-        return ClusterKind(name=name, queues=lambda: [QueueLimits(name="all.q")], connect=self.connect)
+        return ClusterKind(name=name, queues=lambda options: [QueueLimits(name="all.q")], connect=self.connect)
 
     def connect(self, connection: Connection | None = None) -> "FakeCluster":
         """Use the cluster."""
@@ -71,9 +74,19 @@ class FakeCluster:
 
     # The contract.
 
-    def limits(self) -> Limits:
-        """No limits but those of the script."""
-        return Limits()
+    def pace(self) -> Pace:
+        """What the test says."""
+        return self.cut
+
+    def adopt(self, batches: Sequence[Batch]) -> None:
+        """Remember what is to be watched."""
+        with self._single():
+            self._must_answer("adopt")
+            self.adopted += batches
+
+    def notice(self) -> str:
+        """What the test says."""
+        return self.reason
 
     def submit(self, batch: Batch) -> str:
         """Do what the script says."""

@@ -73,6 +73,7 @@ class Life(RuleBasedStateMachine):
         wipe(self.database)
         self.limits = dict(zip(("array0", "array1"), array_limits, strict=True)) | {"": NONE}
         self.world = World(self.database, nodes, array_limits, chunk)
+        self.world.paces = [wire.Pace(cluster="toy", max_batch=2, max_waiting=3)]
         self.world.start_run(resume=False)
         self.world.take_lease()
         self.world.advance(self.world.distributors[0])
@@ -308,7 +309,7 @@ class Life(RuleBasedStateMachine):
 @pytest.fixture
 def _life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A database for all lives; steps of the engine so small that most of them leave something for the next."""
-    for name, most in (("ABSORB_AT_MOST", 2), ("PASS_AT_MOST", 3), ("START_AT_MOST", 3), ("BATCH_SIZE", 2)):
+    for name, most in (("ABSORB_AT_MOST", 2), ("PASS_AT_MOST", 3), ("START_AT_MOST", 3)):
         monkeypatch.setattr(advance, name, most)
     Life.database = Database(f"sqlite:///{tmp_path}/jobmon.db", "OFF")
     Life.database.create()

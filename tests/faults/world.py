@@ -92,6 +92,7 @@ class World:
     def __init__(self, database: Database, nodes: Sequence[Node], limits: Sequence[int], chunk: int = 3) -> None:
         self.database = database
         self.at = 1_000_000.0
+        self.paces: list[wire.Pace] = []
         self.nodes = nodes
         self.arrays = [f"array{i}" for i in range(len(limits))]
         self.unchecked = True  # something was written since a test looked
@@ -245,7 +246,7 @@ class World:
         """A distributor reports and asks what to do."""
         request = wire.AdvanceRequest(
             fence=one.fence, in_hand=list(one.hand), launched=list(one.launched), refused=list(one.refused),
-            observed=list(one.observed),
+            observed=list(one.observed), paces=self.paces,
         )  # fmt: skip
         try:
             step = self.send(lambda c, at: advance(c, one.run_id, request, at))

@@ -17,7 +17,8 @@ from fakes.server import FakeServer, batch
 TOKEN = "s3cret-token"
 
 PLUGIN = """
-from jobmon.core.cluster import ClusterKind, Limits, Look
+from jobmon.core.cluster import ClusterKind, Look
+from jobmon.core.wire import Pace
 
 class Noted:
     def __init__(self, connection):
@@ -28,8 +29,14 @@ class Noted:
         with self.notes.open("a") as file:
             print(*words, file=file)
 
-    def limits(self):
-        return Limits()
+    def pace(self):
+        return Pace()
+
+    def adopt(self, batches):
+        self.note("adopt", len(batches))
+
+    def notice(self):
+        return ""
 
     def submit(self, batch):
         self.note("submit", batch.name)
@@ -51,7 +58,7 @@ class Noted:
     def close(self, finished):
         self.note("close", finished)
 
-noted = ClusterKind(name="noted", queues=list, connect=Noted)
+noted = ClusterKind(name="noted", queues=lambda options: [], connect=Noted)
 """
 
 

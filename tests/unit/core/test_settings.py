@@ -94,6 +94,7 @@ def test_an_empty_file_or_section_changes_nothing(tmp_path: Path, text: str) -> 
         ("JOBMON__SERVER__THREADS__X", "JOBMON__SERVER__THREADS"),
         ("JOBMON__CONFIGFILE", "JOBMON__CONFIG_FILE"),
         ("JOBMON__http__service_url", "JOBMON__"),
+        ("JOBMON__CLUSTER__SLURM__ACCOUNT", "JOBMON__CLUSTERS__NAME__OPTION"),
     ],
 )
 def test_a_misspelt_variable_is_an_error_that_names_it_and_the_nearest_valid_one(name: str, nearest: str) -> None:
@@ -110,7 +111,7 @@ def test_a_misspelt_variable_is_an_error_that_names_it_and_the_nearest_valid_one
         ("htpp: {service_url: x}", "unknown section 'htpp'; did you mean 'http'?"),
         ("http: {service_urk: x}", "http has the unknown key 'service_urk'; did you mean 'service_url'?"),
         ("sqlite: {zzz: x}", "sqlite has the unknown key 'zzz'; there are synchronous"),
-        ("5: {a: 1}", "unknown section '5'; there are distributor, heartbeat, http"),
+        ("5: {a: 1}", "unknown section '5'; there are clusters, distributor, heartbeat, http"),
         ("on: {a: 1}", "unknown section 'True'"),
     ],
 )
@@ -176,6 +177,51 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     for file in (tmp_path / "missing.yaml", tmp_path, broken, latin):
         with pytest.raises(ConfigError, match=f"settings file {file} cannot be read"):
             load_settings({"JOBMON__CONFIG_FILE": str(file)})
+
+
+def test_options_of_clusters_are_texts_under_names_in_lower_case(tmp_path: Path) -> None:
+    file = written(
+        tmp_path / "x.yaml",
+        "clusters:\n  My-Cluster: {Poll_Seconds: 10, account: 007x, quiet: yes, factor: 1.5}\n  slurm:\n",
+    )
+    environ = {
+        "JOBMON__CLUSTERS__MY-CLUSTER__POLL_SECONDS": "20",
+        "JOBMON__CLUSTERS__SLURM__account": "",
+        "JOBMON__CLUSTERS__WITH__LINES__X": "y",
+    }
+
+    assert load_settings({}, file).clusters == {
+        "my-cluster": {"poll_seconds": "10", "account": "007x", "quiet": "true", "factor": "1.5"}
+    }
+    assert load_settings(environ, file).clusters == {
+        "my-cluster": {"poll_seconds": "20", "account": "007x", "quiet": "true", "factor": "1.5"},
+        "slurm": {"account": ""},
+        "with__lines": {"x": "y"},
+    }
+
+
+@pytest.mark.parametrize("name", ["JOBMON__CLUSTERS__SLURM", "JOBMON__CLUSTERS__", "JOBMON__CLUSTERS__SLURM__"])
+def test_a_variable_that_names_no_cluster_or_no_option_is_an_error(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: options of clusters are JOBMON__CLUSTERS__NAME__OPTION"):
+        load_settings({name: "x"})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("clusters: [slurm]", "clusters is ['slurm']; it must be a mapping"),
+        ("clusters: {slurm: 5}", "clusters.slurm is 5; it must be a mapping"),
+        ("clusters: {slurm: {account: [a, b]}}", "clusters.slurm.account is ['a', 'b']; it must be one value"),
+        ("clusters: {slurm: {account: }}", "clusters.slurm.account is None; it must be one value"),
+    ],
+)
+def test_options_of_clusters_that_are_no_values_are_named(tmp_path: Path, text: str, message: str) -> None:
+    file = written(tmp_path / "x.yaml", text)
+
+    with pytest.raises(ConfigError) as raised:
+        load_settings({}, file)
+
+    assert f"settings file {file}: {message}" in str(raised.value)
 
 
 def test_folders_are_the_users_own_unless_set(home: Path) -> None:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from faults.world import RULES, Distributor, Node, World, refusal
+from faults.world import RULES, Distributor, Node, Runner, World, refusal
 from jobmon.core import wire
-from jobmon.server.store.reconcile import PENDING_SECONDS
+from jobmon.server.engine.advance import HEARTBEAT_SECONDS
+from jobmon.server.store.reconcile import GRACE_SECONDS, PENDING_SECONDS
 
 TWO = (Node(), Node())
 
@@ -147,7 +148,7 @@ def test_silence_is_a_suspicion_and_no_verdict(make_world) -> None:
     world = make_world()
     suspected(world)
 
-    for state in ("unknown", "running", "pending", "unknown"):
+    for state in ("unknown", "running", "unknown"):
         say(world, 1, state)
         assert (statuses(world), statuses(world, "task")) == (["T"], ["R"])
     assert [job.instance_id for job in driver(world).suspects] == [1]
@@ -234,3 +235,150 @@ def test_what_is_wanted_gone_is_asked_for_until_it_is_seen_gone(make_world) -> N
     assert [job.instance_id for job in driver(world).cancel] == [2]
     assert statuses(world) == ["F", "K"]
     assert world.column("SELECT failure_class FROM attempt_result") == ["killed"]
+
+
+def running(world: World) -> Runner:
+    """The first attempt runs, and its worker gave a sign of life just now."""
+    launch(world)
+    runner = world.start_process(world.waiting_slots()[0])
+    world.claim(runner)
+    return runner
+
+
+@pytest.mark.promise("F29")
+def test_an_attempt_that_the_cluster_has_no_more_is_asked_about_at_once(make_world) -> None:
+    world = make_world()
+    running(world)
+
+    say(world, 1, "ended")
+
+    assert statuses(world) == ["T"]
+    assert [(job.instance_id, job.started, job.node) for job in driver(world).suspects] == [(1, True, "n1")]
+
+
+def test_an_attempt_whose_end_is_known_is_not_asked_about_when_the_cluster_has_it_no_more(make_world) -> None:
+    world = make_world()
+    runner = running(world)
+    world.finish(runner, "D")
+    world.report(runner)
+
+    say(world, 1, "ended")
+
+    assert statuses(world) == ["D"]
+    assert driver(world).suspects == []
+
+
+@pytest.mark.promise("F27 F28 F29")
+def test_a_lost_node_is_believed_when_its_worker_had_time_for_another_sign_of_life(make_world) -> None:
+    world = make_world()
+    running(world)
+    say(world, 1, "ended")
+    lost = {"status": "X", "failure_class": "infrastructure", "message": "NODE_FAIL"}
+
+    say(world, 1, "over", **lost)
+    assert statuses(world) == ["T"]
+
+    world.at += HEARTBEAT_SECONDS + GRACE_SECONDS + 1
+    say(world, 1, "over", **lost)
+
+    assert statuses(world)[0] == "X"
+
+
+@pytest.mark.promise("F28")
+def test_a_worker_that_lives_on_a_node_held_for_dead_goes_on(make_world) -> None:
+    world = make_world()
+    runner = running(world)
+    say(world, 1, "ended")
+    say(world, 1, "over", status="X", failure_class="infrastructure", message="NODE_FAIL")
+
+    world.at += HEARTBEAT_SECONDS
+    world.heartbeat(runner)
+
+    assert (statuses(world), runner.state) == (["R"], "running")
+
+
+@pytest.mark.promise("F32 F33 F34")
+def test_a_verdict_that_leaves_no_doubt_of_the_end_is_believed_at_once(make_world) -> None:
+    world = make_world()
+    running(world)
+    say(world, 1, "ended")
+
+    say(world, 1, "over", status="Z", failure_class="resource", message="OUT_OF_MEMORY")
+
+    assert statuses(world)[0] == "Z"
+
+
+@pytest.mark.promise("F35 F36")
+def test_a_worker_that_the_cluster_ended_leaves_the_why_to_the_cluster(make_world) -> None:
+    world = make_world()
+    runner = running(world)
+    world.finish(runner, "T")
+    world.report(runner)
+    world.advance(driver(world))
+    assert [job.instance_id for job in driver(world).suspects] == [1]
+
+    say(world, 1, "over", status="F", failure_class="killed", message="CANCELLED by 0")
+
+    assert (statuses(world), statuses(world, "task")) == (["F"], ["F"])
+    assert world.column("SELECT description FROM error_log") == ["it failed", "CANCELLED by 0"]
+
+
+@pytest.mark.promise("F36")
+def test_a_job_that_was_put_back_into_the_queue_becomes_another_attempt(make_world) -> None:
+    world = make_world((Node(max_attempts=1),))
+    runner = running(world)
+    world.finish(runner, "T")
+    world.report(runner)
+    world.advance(driver(world))
+
+    say(world, 1, "pending")
+
+    assert statuses(world)[0] == "X"
+    assert world.column("SELECT system_failures FROM task") == [1]
+
+
+def test_what_the_cluster_ends_because_we_wanted_it_gone_is_killed(make_world) -> None:
+    world = make_world()
+    runner = running(world)
+    world.stop_run()
+    world.advance(driver(world))
+    world.finish(runner, "T")
+
+    world.report(runner)
+
+    assert world.column("SELECT failure_class FROM attempt_result") == ["killed"]
+
+
+@pytest.mark.promise("F56")
+def test_what_can_never_be_submitted_is_tried_once_and_not_for_each_batch(make_world) -> None:
+    world = make_world(tuple(Node() for _ in range(5)), driven=False)
+    world.paces = [wire.Pace(cluster="toy", max_batch=2, max_waiting=1)]
+    world.start_run(resume=False)
+    world.take_lease()
+    world.advance(driver(world))
+    [batch] = driver(world).hand.values()
+    assert batch.size == 2
+
+    world.refuse(driver(world), batch, "fatal")
+    while driver(world).status not in "DE":
+        world.advance(driver(world))
+
+    assert driver(world).hand == {}
+    assert statuses(world, "task") == ["F"] * 5
+    assert world.column("SELECT description FROM error_log") == ["no"] * 5
+
+
+def test_what_becomes_ready_while_enough_batches_wait_goes_into_the_next_one(make_world) -> None:
+    world = make_world(tuple(Node() for _ in range(7)), driven=False)
+    world.paces = [wire.Pace(cluster="toy", max_batch=2, max_waiting=2)]
+    world.start_run(resume=False)
+    world.take_lease()
+    world.advance(driver(world))
+    assert [batch.size for batch in driver(world).hand.values()] == [2, 2]
+
+    world.paces = [wire.Pace(cluster="toy", max_batch=10, max_waiting=1)]
+    for batch in list(driver(world).hand.values()):
+        world.submit(driver(world), batch)
+    world.advance(driver(world))
+
+    assert [batch.size for batch in driver(world).hand.values()] == [3]

@@ -206,6 +206,21 @@ def test_an_error_of_the_store_is_the_answer_under_its_own_name(client: FlaskCli
     assert failure(reply) == Failure(error="NotFound", message="there is no workflow run 7")
 
 
+def test_clusters_and_their_queues_are_made_known_and_listed(client: FlaskClient) -> None:
+    added = ask(client, "POST", "/clusters", {"name": "big", "kind": "slurm", "options": {"account": "a1"}})
+    other = ask(client, "POST", "/clusters", {"name": "big", "kind": "pbs"})
+    noted = ask(client, "POST", "/clusters/queues", {"name": "big", "queues": [{"name": "all.q", "max_cores": 4}]})
+    unread = ask(client, "POST", "/clusters/queues", {"name": "big", "queues": [{"max_cores": 4}]})
+
+    assert (added.status_code, added.get_json()) == (200, {"new": True, "replaced": None})
+    assert (other.status_code, failure(other).error) == (409, "Conflict")
+    assert (noted.status_code, unread.status_code) == (200, 400)
+    limits = {"max_memory_bytes": None, "max_runtime_seconds": None, "max_cores": 4}
+    assert ask(client, "GET", "/clusters").get_json() == {
+        "clusters": [{"name": "big", "kind": "slurm", "queues": {"all.q": limits}, "options": {"account": "a1"}}]
+    }
+
+
 def test_an_error_that_nobody_foresaw_is_an_answer_too_and_tells_no_secrets(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

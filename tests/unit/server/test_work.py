@@ -7,6 +7,7 @@ from faults.world import RULES, Node, Runner, World
 from jobmon.core import wire
 from jobmon.core.exceptions import Forbidden, InvalidRequest, InvalidStateTransition
 from jobmon.server.store import work
+from jobmon.server.store.reconcile import PENDING_SECONDS
 
 TWO = (Node(), Node())
 
@@ -114,7 +115,7 @@ def test_a_claim_of_an_attempt_that_is_wanted_gone_is_told_to_go(make_world) -> 
 def test_an_attempt_suspected_before_anybody_claimed_it_can_still_be_claimed(make_world) -> None:
     world = make_world()
     runner = started(world)
-    world.at += 700
+    world.at += PENDING_SECONDS + 1
     world.advance(world.distributors[0])
     assert status(world, runner) == "T"
 

@@ -9,6 +9,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from jobmon.core.settings import Settings, data_dir, load_settings
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ _QUIET_SECONDS = 1.0
 
 def connect() -> Connection:
     """The connection for the settings in force now; the same object for the same settings."""
-    return _connection(load_settings())
+    return _connection(msgspec.json.encode(load_settings()))
 
 
 class Connection:
@@ -100,5 +102,5 @@ def say_waiting(url: str, waited_seconds: float, reason: str) -> None:
 
 
 @functools.cache
-def _connection(settings: Settings) -> Connection:
-    return Connection(settings)
+def _connection(settings: bytes) -> Connection:
+    return Connection(msgspec.json.decode(settings, type=Settings))

@@ -73,6 +73,8 @@ class Resolver(dict[Options, Resolved]):
         merged = defaults.compute_resources_of(options.compute_resources, levels, name) | dict(computed)
         queues = self._clusters.queues(name)
         requested = self._placed(Resources.parse(merged), options.fallback_queues, queues, name)
+        if wrong := self._clusters.check(name, requested):
+            raise InvalidResources(f"{'; '.join(wrong)}, on cluster {name!r}")
         scales = defaults.resource_scales_of(options.resource_scales, levels, name)
         return wire.TaskResources(
             cluster=name,

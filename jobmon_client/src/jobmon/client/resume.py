@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
+from jobmon.client.clusters import Clusters
 from jobmon.client.connection import Connection, connect
 from jobmon.core import cluster
 from jobmon.core.exceptions import InvalidRequest
@@ -46,7 +47,7 @@ def resume_workflow_from_id(
     from jobmon.client.run import RunSettings, run
 
     connection = connect()
-    cluster.load(cluster_name)
+    Clusters(connection).find(cluster_name)
     workflow = BoundWorkflow(connection, _find(connection, WorkflowId(int(workflow_id))))
     _check_cluster(connection, workflow.workflow_id, cluster_name)
     settings = RunSettings(
@@ -109,4 +110,5 @@ def _clusters(tasks: Iterable[TaskDetail]) -> Iterable[tuple[TaskDetail, str]]:
 
 def _is_same(bound: str, name: str) -> bool:
     """Whether two names stand for one cluster, as `local` and `multiprocess` do."""
-    return bound == name or (bound in cluster.installed() and cluster.load(bound) is cluster.load(name))
+    kinds = cluster.installed()
+    return bound == name or (bound in kinds and name in kinds and cluster.load(bound) is cluster.load(name))

@@ -1,7 +1,7 @@
 """Every setting there is, with its unit in its name and the value it has when nobody says otherwise.
 
 The setting `key` of `section` is `JOBMON__SECTION__KEY` in the environment and `section: {key: ...}` in the
-settings file (see `settings.py`).
+settings file (see `settings.py`). Options of clusters are known to their plugins only.
 """
 
 from typing import Annotated, Literal
@@ -85,7 +85,7 @@ class Logging(Section, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """All settings, by section."""
+    """All settings, by section. `clusters`: the user's own options of clusters, by their names in lower case."""
 
     http: Http = field(default_factory=Http)
     server: Server = field(default_factory=Server)
@@ -96,3 +96,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     local: Local = field(default_factory=Local)
     run: Run = field(default_factory=Run)
     logging: Logging = field(default_factory=Logging)
+    clusters: dict[str, dict[str, str]] = {}

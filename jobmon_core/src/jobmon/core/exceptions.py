@@ -24,6 +24,7 @@
     |-- ServerUnreachable                nothing answered within the time that was given
     |-- ClusterError                     the batch system said no, or said nothing
     |   |-- SubmitRefused                it refused; `failure_class` says whether to wait or to stop
+    |   |   `-- BatchTooLarge            smaller ones may go
     |   |-- SubmitUnknown                it may or may not have taken the batch: look before trying again
     |   `-- RemoteExitInfoNotAvailable
     |-- DistributorError: DistributorStartupTimeout, DistributorNotAlive, DistributorUnexpected,
@@ -212,6 +213,14 @@ class SubmitRefused(ClusterError):
         """`failure_class` is a value of `constants.FailureClass`."""
         super().__init__(message)
         self.failure_class = failure_class
+
+
+class BatchTooLarge(SubmitRefused):
+    """The batch system takes no batch of this size; smaller ones may go."""
+
+    def __init__(self, message: str, failure_class: str = "policy") -> None:
+        """The attempts of the batch are put into smaller ones."""
+        super().__init__(message, failure_class)
 
 
 class SubmitUnknown(ClusterError):

@@ -1,7 +1,7 @@
-"""Where the output of an attempt stands: one rule for the worker that writes it and for all who show it."""
+"""Where files stand that one part writes and another one reads: one rule for both."""
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 NAME_BYTES_MAX = 230
 
@@ -24,3 +24,8 @@ def file_name(name: str) -> str:
 def output_file(folder: str, name: str, stream: str, instance_id: int) -> str:
     """Path of one attempt's output; `stream` is "o" or "e" as batch systems name them."""
     return f"{folder}/{file_name(name)}.{stream}{instance_id}"
+
+
+def shared_dir(data_dir: Path, cluster: str) -> Path:
+    """What all of a user's workflows know of a cluster: the `shared_dir` of a `cluster.Connection`."""
+    return data_dir / "clusters" / cluster

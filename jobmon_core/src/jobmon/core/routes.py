@@ -58,4 +58,7 @@ TASKS = Route("GET", "/workflow/{workflow_id}/tasks", wire.TaskQuery, wire.TaskL
 TASK_DETAILS = Route("GET", "/tasks", wire.TaskDetailQuery, wire.TaskDetails, "read")
 ERRORS = Route("GET", "/workflow/{workflow_id}/errors", wire.ErrorQuery, wire.WorkflowErrors, "read")
 USAGE = Route("GET", "/usage", wire.UsageQuery, wire.UsageAnswer, "read")
+
 CLUSTERS = Route("GET", "/clusters", wire.Nothing, wire.ClusterList, "read")
+CLUSTER_ADD = Route("POST", "/clusters", wire.ClusterRequest, wire.ClusterAnswer, "write")
+CLUSTER_QUEUES = Route("POST", "/clusters/queues", wire.QueuesRequest, wire.Done, "write")

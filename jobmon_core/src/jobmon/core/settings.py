@@ -3,7 +3,8 @@
 The file is the one that `JOBMON__CONFIG_FILE` names, else `jobmon.yaml` in the user's configuration
 directory if there is one. An entry point calls `load_settings` once and passes the result down; importing
 this module reads nothing. Every misspelt name is an error: a setting that silently does nothing is worse
-than none.
+than none. Options of clusters, `JOBMON__CLUSTERS__NAME__OPTION`, are read as texts with their names in lower
+case; the cluster's plugin knows them, see `ClusterKind.read_options`.
 """
 
 import os
@@ -22,10 +23,14 @@ __all__ = ["PREFIX", "Settings", "config_file", "data_dir", "load_settings", "ru
 
 PREFIX = "JOBMON__"
 CONFIG_FILE = f"{PREFIX}CONFIG_FILE"
+CLUSTERS = "clusters"
+
+_OPTION = f"{PREFIX}{CLUSTERS}__".upper()
 
 _TYPES: dict[str, dict[str, Any]] = {
     section.name: {key.name: key.type for key in msgspec.structs.fields(section.type)}
     for section in msgspec.structs.fields(Settings)
+    if section.name != CLUSTERS
 }
 _VARIABLES = {
     f"{PREFIX}{section}__{key}".upper(): (section, key) for section, keys in _TYPES.items() for key in keys
@@ -40,11 +45,14 @@ def load_settings(environ: Mapping[str, str] | None = None, file: Path | None = 
     """
     environ = os.environ if environ is None else environ
     file = file or config_file(environ)
-    values: dict[str, dict[str, Any]] = {section: {} for section in _TYPES}
-    for section, key, value in _from_file(file) if file else ():
+    place = f"settings file {file}"
+    sections = _mapping(_read(file), place) if file else {}
+    options = [*_options_from_file(sections.pop(CLUSTERS, None), place), *_options_from_environment(environ)]
+    values: dict[str, dict[str, Any]] = {section: {} for section in [*_TYPES, CLUSTERS]}
+    for section, key, value in [*_from_file(sections, place), *_from_environment(environ)]:
         values[section][key] = value
-    for section, key, value in _from_environment(environ):
-        values[section][key] = value
+    for cluster, option, text in options:
+        values[CLUSTERS].setdefault(cluster, {})[option] = text
     return msgspec.convert(values, Settings)
 
 
@@ -68,23 +76,43 @@ def run_dir(settings: Settings) -> Path:
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, Any]]:
     for name, text in environ.items():
-        if not name.startswith(PREFIX) or name == CONFIG_FILE:
+        if not name.startswith(PREFIX) or name.startswith(_OPTION) or name == CONFIG_FILE:
             continue
         if name not in _VARIABLES:
-            raise _unknown("the environment", "variable", name, [*_VARIABLES, CONFIG_FILE])
+            valid = [*_VARIABLES, CONFIG_FILE, f"{_OPTION}NAME__OPTION"]
+            raise _unknown("the environment", "variable", name, valid)
         section, key = _VARIABLES[name]
         yield section, key, _converted(text, section, key, f"environment variable {name}", strict=False)
 
 
-def _from_file(file: Path) -> Iterator[tuple[str, str, Any]]:
-    place = f"settings file {file}"
-    for section, keys in _mapping(_read(file), place).items():
+def _options_from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Cluster, option, text. An option has no double underscore in its name; a cluster may have."""
+    for name, text in environ.items():
+        if name.startswith(_OPTION):
+            cluster, _, option = name.removeprefix(_OPTION).lower().rpartition("__")
+            if not cluster or not option:
+                raise ConfigError(f"environment variable {name}: options of clusters are {_OPTION}NAME__OPTION")
+            yield cluster, option, text
+
+
+def _from_file(sections: Mapping[Any, Any], place: str) -> Iterator[tuple[str, str, Any]]:
+    for section, keys in sections.items():
         if section not in _TYPES:
-            raise _unknown(place, "section", section, _TYPES)
+            raise _unknown(place, "section", section, [*_TYPES, CLUSTERS])
         for key, value in _mapping(keys, f"{place}: {section}").items():
             if key not in _TYPES[section]:
                 raise _unknown(f"{place}: {section}", "key", key, _TYPES[section])
             yield section, key, _converted(value, section, key, f"{place}: {section}.{key}", strict=True)
+
+
+def _options_from_file(clusters: Any, place: str) -> Iterator[tuple[str, str, str]]:
+    """Cluster, option, the value as the text that the environment would have."""
+    for cluster, options in _mapping(clusters, f"{place}: {CLUSTERS}").items():
+        for option, value in _mapping(options, f"{place}: {CLUSTERS}.{cluster}").items():
+            if not isinstance(value, str | int | float):
+                raise ConfigError(f"{place}: {CLUSTERS}.{cluster}.{option} is {value!r}; it must be one value")
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            yield str(cluster).lower(), str(option).lower(), text
 
 
 def _read(file: Path) -> Any:

@@ -42,9 +42,16 @@ class Cancel:
 
 
 @dataclass(frozen=True)
+class Adopt:
+    """Have the cluster watch these, which somebody before us has submitted."""
+
+    batches: tuple[Batch, ...]
+
+
+@dataclass(frozen=True)
 class Listen:
     """Fetch what the cluster tells by itself."""
 
 
-Action: TypeAlias = Submit | Drop | LookUp | Observe | Cancel | Listen
+Action: TypeAlias = Adopt | Submit | Drop | LookUp | Observe | Cancel | Listen
 Report: TypeAlias = Launched | Refused | Observed

@@ -7,15 +7,17 @@ and nothing else waits for it.
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from jobmon.core.cluster import Cluster, Look
 from jobmon.core.constants import FailureClass
-from jobmon.core.exceptions import ClusterError, SubmitRefused, SubmitUnknown
-from jobmon.core.ids import BatchId
-from jobmon.core.wire import Batch, Observed
-from jobmon.distributor.actions import Action, Cancel, Drop, Listen, LookUp, Observe, Submit
+from jobmon.core.exceptions import BatchTooLarge, ClusterError, SubmitRefused, SubmitUnknown
+from jobmon.core.ids import BatchId, TaskInstanceId
+from jobmon.core.wire import Batch, Job, Observed, Pace
+from jobmon.distributor.actions import Action, Adopt, Cancel, Drop, Listen, LookUp, Observe, Submit
 from jobmon.distributor.plan import Plan
 
 log = logging.getLogger(__name__)
@@ -29,6 +31,7 @@ class Desk:
 
     changed     guards the plan and all else that threads share; notified when something changed
     may_submit  whether the run is certainly still ours
+    replay      hands over the outcomes that workers could not tell; returns the attempts they were of
     """
 
     def __init__(
@@ -39,8 +42,10 @@ class Desk:
         changed: threading.Condition,
         may_submit: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
+        replay: Callable[[], Collection[TaskInstanceId]] = tuple,
     ) -> None:
         """Nothing is connected before it is needed."""
+        self._replay = replay
         self.plan = plan
         self._name = name
         self._connect = connect
@@ -73,6 +78,15 @@ class Desk:
         """Whether a result will come, perhaps at once. Called with the lock held."""
         return self._working or self.plan.next_at(self._may_submit()) <= self._clock()
 
+    def pace(self) -> Pace | None:
+        """How the cluster wants its batches cut; None before it was connected."""
+        return None if self._cluster is None else replace(self._cluster.pace(), cluster=self._name)
+
+    def notice(self) -> str:
+        """Why the cluster makes us wait."""
+        told = "" if self._cluster is None else self._cluster.notice()
+        return self.plan.notice or self._trouble.get("events", "") or told
+
     def _run(self) -> None:
         while action := self._next():
             result = self._perform(action)
@@ -98,6 +112,9 @@ class Desk:
 
     def _perform(self, action: Action) -> Result:
         match action:
+            case Adopt(batches):
+                _, trouble = self._ask("adopt", lambda cluster: cluster.adopt(batches), None)
+                return lambda now: self.plan.adopted(not trouble, now)
             case Submit(batch):
                 return self._submit(batch)
             case LookUp(batches):
@@ -106,7 +123,7 @@ class Desk:
                 gone = self._seen("cancel", lambda cluster: cluster.cancel(jobs))
                 return lambda now: self.plan.cancelled(jobs, gone, now)
             case Observe(jobs):
-                seen = self._seen("observe", lambda cluster: cluster.observe(jobs))
+                seen = self._observe(jobs)
                 return lambda now: self.plan.observed(jobs, seen, now)
             case Listen():
                 heard = self._seen("events", lambda cluster: cluster.events())
@@ -120,7 +137,8 @@ class Desk:
         except SubmitRefused as no:
             refused, failure_class = str(no), no.failure_class
             log.warning("cluster %s refused batch %s (%s): %s", self._name, batch.name, failure_class, no)
-            return lambda now: self.plan.refused(batch, failure_class, refused, now)
+            too_large = isinstance(no, BatchTooLarge)
+            return lambda now: self.plan.refused(batch, failure_class, refused, now, too_large)
         except SubmitUnknown as error:
             unknown = str(error)
             log.warning("cluster %s may have taken batch %s: %s", self._name, batch.name, error)
@@ -142,6 +160,12 @@ class Desk:
     def _refuse_all(self, batches: tuple[Batch, ...], now: float) -> None:
         for batch in batches:
             self.plan.refused(batch, FailureClass.FATAL, self._broken, now)
+
+    def _observe(self, jobs: tuple[Job, ...]) -> Sequence[Observed]:
+        """What the cluster says of those that did not leave word themselves."""
+        told = self._replay()
+        left = [job for job in jobs if job.instance_id not in told]
+        return self._seen("observe", lambda cluster: cluster.observe(left)) if left else ()
 
     def _seen(self, verb: str, ask: Callable[[Cluster], Sequence[Observed]]) -> Sequence[Observed]:
         nothing: Sequence[Observed] = ()

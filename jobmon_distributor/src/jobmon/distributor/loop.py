@@ -18,7 +18,7 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -38,9 +38,9 @@ from jobmon.core.exceptions import (
     Superseded,
     WorkflowRunStateError,
 )
-from jobmon.core.ids import BatchId, WorkflowId, WorkflowRunId
+from jobmon.core.ids import BatchId, TaskInstanceId, WorkflowId, WorkflowRunId
 from jobmon.core.routes import ADVANCE, LEASE, Got, Route, Sent
-from jobmon.core.wire import AdvanceAnswer, LeaseAnswer, LeaseRequest
+from jobmon.core.wire import AdvanceAnswer, LeaseAnswer, LeaseRequest, Pace
 from jobmon.distributor.desk import Desk
 from jobmon.distributor.outbox import Outbox
 from jobmon.distributor.patience import Pause, Pauses, rest_seconds
@@ -60,6 +60,7 @@ OTHERS_TURN = (LeaseLost, ResumeSet, RunInProgress, WorkflowRunStateError, Super
 PASSING = (ServerUnreachable, ServerError, ServerBusy, StorageFull, InvalidResponse)
 
 Connect = Callable[[str, WorkflowId], Cluster]
+Replay = Callable[[str, WorkflowId], Collection[TaskInstanceId]]
 
 
 class Talker(Protocol):
@@ -83,6 +84,7 @@ class Loop:
     asker, reporter  the server, once for each thread that talks to it
     connect          makes the connected cluster of a name, for a workflow
     alive            called when the lease is held
+    replay           hands over the outcomes that a workflow's workers on a cluster could not tell
     """
 
     def __init__(
@@ -95,8 +97,10 @@ class Loop:
         poll_seconds: float = POLL_SECONDS,
         pauses: Pauses | None = None,
         clock: Callable[[], float] = time.monotonic,
+        replay: Replay = lambda name, workflow_id: (),
     ) -> None:
         """Nothing happens before `run`."""
+        self._replay = replay
         self._run_id = run_id
         self._asker = asker
         self._reporter = reporter
@@ -192,8 +196,9 @@ class Loop:
                 continue
             self._lease_until = began + self._lease.lease_seconds
             with self._changed:
-                for name in self._lease.clusters:
-                    self._open_desk(name).plan.taken_over(self._clock())
+                for name in sorted({batch.cluster for batch in self._lease.launched}):
+                    batches = [batch for batch in self._lease.launched if batch.cluster == name]
+                    self._open_desk(name).plan.taken_over(batches, self._clock())
             log.info(
                 "workflow run %d of workflow %d: lease taken with fence %d",
                 self._run_id,
@@ -211,7 +216,8 @@ class Loop:
         while True:
             began = self._clock()
             with self._changed:
-                request = self._outbox.take(self._lease.fence, self._in_hand(), self._notice(), wait_seconds)
+                fence, notice = self._lease.fence, self._notice()
+                request = self._outbox.take(fence, self._in_hand(), self._paces(), notice, wait_seconds)
                 self._polling = self._polling or wait_seconds > 0
             try:
                 answer = server.call(ADVANCE, request, run_id=self._run_id)
@@ -261,7 +267,8 @@ class Loop:
     def _open_desk(self, name: str) -> Desk:
         connect = partial(self._connect, name, self._lease.workflow_id)
         plan = Plan(self._outbox.add, self._pauses)
-        self._desks[name] = Desk(name, plan, connect, self._changed, self._holds_lease, self._clock)
+        replay = partial(self._replay, name, self._lease.workflow_id)
+        self._desks[name] = Desk(name, plan, connect, self._changed, self._holds_lease, self._clock, replay)
         self._desks[name].start()
         return self._desks[name]
 
@@ -272,8 +279,13 @@ class Loop:
     def _in_hand(self) -> list[BatchId]:
         return [batch_id for desk in self._desks.values() for batch_id in desk.plan.in_hand]
 
+    def _paces(self) -> list[Pace]:
+        """Of the clusters that do not do with the usual one."""
+        paces = (desk.pace() for desk in self._desks.values())
+        return [pace for pace in paces if pace and pace != Pace(cluster=pace.cluster)]
+
     def _notice(self) -> str:
-        return "; ".join(desk.plan.notice for desk in self._desks.values() if desk.plan.notice)
+        return "; ".join(notice for desk in self._desks.values() if (notice := desk.notice()))
 
     def _has_news(self) -> bool:
         return self._outbox.has_news(self._notice())

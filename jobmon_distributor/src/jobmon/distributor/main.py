@@ -20,13 +20,20 @@ from types import FrameType
 import msgspec
 
 from jobmon.core import cluster, local_server, logs
-from jobmon.core.exceptions import ClusterError, JobmonError, ServerUnreachable
+from jobmon.core.exceptions import ClusterError, JobmonError, ServerUnreachable, UnknownCluster
 from jobmon.core.http import Address, Server, Unanswered
-from jobmon.core.ids import WorkflowId, WorkflowRunId
+from jobmon.core.ids import TaskInstanceId, WorkflowId, WorkflowRunId
+from jobmon.core.paths import shared_dir
+from jobmon.core.routes import CLUSTERS
 from jobmon.core.settings import Settings, data_dir, load_settings
-from jobmon.distributor.loop import Connect, Loop
+from jobmon.core.wire import Nothing
+from jobmon.distributor import worker_file
+from jobmon.distributor.loop import PASSING, Connect, Loop, Replay
+from jobmon.distributor.spool import replay, server_told
 
 log = logging.getLogger(__name__)
+
+SPOOL = "spool"
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -56,7 +63,8 @@ def drive(settings: Settings, run_id: WorkflowRunId) -> int:
     """Drive one run until its end or until told to leave; returns the exit code."""
     locate = locator(settings)
     asker, reporter = (Server(locate, settings.http.request_timeout_seconds, retry_seconds=None) for _ in range(2))
-    loop = Loop(run_id, asker, reporter, connector(settings, locate), alive=_say_alive)
+    connect = connector(settings, locate)
+    loop = Loop(run_id, asker, reporter, connect, alive=_say_alive, replay=replayer(settings, locate))
 
     def leave(number: int, _: FrameType | None) -> None:
         loop.stop(f"told to leave by {signal.Signals(number).name}; jobs are left running")
@@ -91,26 +99,69 @@ def connector(settings: Settings, locate: Callable[[], Address]) -> Connect:
     folder = data_dir(settings)
 
     def connect(name: str, workflow_id: WorkflowId) -> cluster.Cluster:
-        kind = cluster.load(name)
-        state_dir = folder / "clusters" / f"{workflow_id}-{name}"
-        state_dir.mkdir(parents=True, exist_ok=True)
-        state_dir.chmod(0o700)
         try:
             url = locate().url
-        except Unanswered as error:
+            kind, options = _configured(name, settings, locate)
+        except (Unanswered, *PASSING) as error:
             raise ClusterError(str(error)) from error
-        return kind.connect(
-            cluster.Connection(
-                service_url=url,
-                token_file=settings.http.token_file or str(folder / "token"),
-                state_dir=state_dir,
-                workflow_id=workflow_id,
-                python=sys.executable,
-                parallelism=settings.local.parallelism,
-            )
+        state_dir = private(_state_dir(settings, name, workflow_id))
+        connection = cluster.Connection(
+            name=name,
+            options=options,
+            service_url=url,
+            server_file="" if settings.http.service_url else str(folder / "server.json"),
+            token_file=settings.http.token_file or str(folder / "token"),
+            state_dir=state_dir,
+            shared_dir=private(shared_dir(folder, name)),
+            spool_dir=private(state_dir / SPOOL),
+            workflow_id=workflow_id,
+            python=sys.executable,
+            parallelism=settings.local.parallelism,
+            worker=settings.worker,
         )
+        if kind.on_nodes:
+            line = worker_file.command_line(settings, connection, worker_file.keep_environment(state_dir, kind.login_only))
+            connection = msgspec.structs.replace(connection, worker_argv=line)
+        return kind.connect(connection)
 
     return connect
+
+
+def _configured(
+    name: str, settings: Settings, locate: Callable[[], Address]
+) -> tuple[cluster.ClusterKind, object]:
+    """The cluster of that name; the server is asked about those that may be configured there."""
+    with contextlib.suppress(UnknownCluster):
+        kind = cluster.load(name)
+        if kind.options is cluster.NoOptions:
+            return kind, cluster.NoOptions()
+    server = Server(locate, settings.http.request_timeout_seconds, retry_seconds=0)
+    known = {info.name: info for info in server.call(CLUSTERS, Nothing()).clusters}
+    return cluster.configured(name, known, settings.clusters)
+
+
+def replayer(settings: Settings, locate: Callable[[], Address]) -> Replay:
+    """How to hand over what workers have left; called by the thread of each cluster."""
+
+    def hand_over(name: str, workflow_id: WorkflowId) -> set[TaskInstanceId]:
+        folder = _state_dir(settings, name, workflow_id) / SPOOL
+        if not folder.is_dir():
+            return set()
+        server = Server(locate, settings.http.request_timeout_seconds, retry_seconds=0)
+        return replay(folder, server_told(server.call))
+
+    return hand_over
+
+
+def _state_dir(settings: Settings, name: str, workflow_id: WorkflowId) -> Path:
+    return data_dir(settings) / "clusters" / f"{workflow_id}-{name}"
+
+
+def private(folder: Path) -> Path:
+    """The folder, which nobody else can look into."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    return folder
 
 
 def _parser() -> argparse.ArgumentParser:

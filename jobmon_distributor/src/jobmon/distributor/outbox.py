@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from jobmon.core.ids import BatchId
-from jobmon.core.wire import AdvanceRequest, Launched, Observed, Refused
+from jobmon.core.wire import AdvanceRequest, Launched, Observed, Pace, Refused
 from jobmon.distributor.actions import Report
 
 
@@ -24,7 +24,9 @@ class Outbox:
         """Whether there is anything that the server does not know and is not being told just now."""
         return bool(self._reports) or notice != self._told_notice
 
-    def take(self, fence: int, in_hand: Iterable[BatchId], notice: str, wait_seconds: float) -> AdvanceRequest:
+    def take(
+        self, fence: int, in_hand: Iterable[BatchId], paces: list[Pace], notice: str, wait_seconds: float
+    ) -> AdvanceRequest:
         """The next request, with all reports in it."""
         reports, self._reports = self._reports, []
         on_their_way = (batch_id for request in self._in_flight.values() for batch_id in _batches(request))
@@ -34,6 +36,7 @@ class Outbox:
             launched=[report for report in reports if isinstance(report, Launched)],
             refused=[report for report in reports if isinstance(report, Refused)],
             observed=[report for report in reports if isinstance(report, Observed)],
+            paces=paces,
             notice=notice,
             wait_seconds=wait_seconds,
         )

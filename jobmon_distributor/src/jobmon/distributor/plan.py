@@ -23,7 +23,7 @@ from jobmon.core.cluster import Look, instances
 from jobmon.core.constants import FailureClass
 from jobmon.core.ids import BatchId
 from jobmon.core.wire import Batch, Job, Launched, Observed, Refused
-from jobmon.distributor.actions import Action, Cancel, Drop, Listen, LookUp, Observe, Report, Submit
+from jobmon.distributor.actions import Action, Adopt, Cancel, Drop, Listen, LookUp, Observe, Report, Submit
 from jobmon.distributor.patience import Pauses, Turn, Wanted
 
 SETTLED_KEPT = 10_000  # many more than answers can cross on the way; a bound for the memory of long runs
@@ -50,10 +50,12 @@ class Plan:
         self._suspects = Wanted(self._pauses.observe)
         self._submit = Turn(-math.inf)
         self._listen_at = math.inf
+        self._adopted: tuple[Batch, ...] = ()
+        self._adopt = Turn(-math.inf)
         self._turns = deque(
-            (self._submit_or_drop, self._look_up, self._cancel, self._observe, self._listen)
+            (self._adopt_all, self._submit_or_drop, self._look_up, self._cancel, self._observe, self._listen)
         )  # each kind in its turn, so that none starves behind slow ones
-        self.notice = ""  # why the cluster makes us wait, in its own words
+        self.notice = ""  # why submitting has to wait, in the cluster's own words
 
     @property
     def in_hand(self) -> list[BatchId]:
@@ -82,8 +84,9 @@ class Plan:
         self._listen_at = min(self._listen_at, now + self._pauses.listen_seconds) if active else math.inf
         return new
 
-    def taken_over(self, now: float) -> None:
-        """Somebody before us has handed attempts to this cluster: hear at once what it has to tell."""
+    def taken_over(self, batches: Iterable[Batch], now: float) -> None:
+        """Somebody before us has handed these to the cluster: watch them, hear at once what it has to tell."""
+        self._adopted = tuple(batches)
         self._listen_at = now
 
     def _offered(self, batch: Batch, now: float) -> bool:
@@ -112,6 +115,7 @@ class Plan:
     def next_at(self, may_submit: bool = True) -> float:
         """When there will be something to do if nothing else happens."""
         return min(
+            self._adopt.due_at if self._adopted else math.inf,
             self._submit.due_at if self._waiting and may_submit else math.inf,
             min((unseen.due_at for unseen in self._unseen.values()), default=math.inf),
             self._cancels.next_at(self),
@@ -122,6 +126,9 @@ class Plan:
     def __contains__(self, batch_id: object) -> bool:
         """Whether this batch is in hand; then the cluster has no job id for its attempts yet."""
         return batch_id in self._waiting or batch_id in self._unseen
+
+    def _adopt_all(self, now: float, _: bool) -> Action | None:
+        return Adopt(self._adopted) if self._adopted and self._adopt.due_at <= now else None
 
     def _submit_or_drop(self, now: float, may_submit: bool) -> Action | None:
         if not self._waiting or not may_submit or now < self._submit.due_at:
@@ -160,9 +167,14 @@ class Plan:
         self._listen_at = min(self._listen_at, now + self._pauses.listen_seconds)
         self._speed_up(now)
 
-    def refused(self, batch: Batch, failure_class: str, message: str, now: float) -> None:
+    def adopted(self, done: bool, now: float) -> None:
+        """The cluster was asked to watch what was taken over, and will if `done`."""
+        self._adopt.put_off(self._pauses.look_up, now)
+        self._adopted = () if done else self._adopted
+
+    def refused(self, batch: Batch, failure_class: str, message: str, now: float, too_large: bool = False) -> None:
         """The cluster certainly has not taken this batch. A limit of the site only makes it wait."""
-        if failure_class == FailureClass.POLICY:
+        if failure_class == FailureClass.POLICY and not too_large:
             del self._unseen[batch.batch_id]
             self._waiting[batch.batch_id] = batch
             self._slow_down(message, now)

@@ -194,6 +194,7 @@ resources = _table(
     Column("fallback_queues", LongText, nullable=False),
     Column("original_id", Id, nullable=True),  # scaled from this one ...
     Column("step", SmallInteger, nullable=False, default=0),  # ... this many times
+    Column("refused", LongText, nullable=True),  # why their cluster will never take them, in its own words
     UniqueConstraint("workflow_id", "digest", name="uq_resources"),
     **_NEVER_AGAIN,
 )
@@ -337,6 +338,7 @@ cluster = _table(
     _id(),
     Column("name", Name, nullable=False, unique=True),
     Column("kind", Name, nullable=False),
+    Column("options", LongText, nullable=False, default="{}"),  # JSON: name -> text
 )
 
 queue = _table(

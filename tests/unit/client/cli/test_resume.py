@@ -8,9 +8,11 @@ from fakes.canned_server import CannedServer
 from fakes.command_line import Run
 from jobmon.core.exceptions import NotFound, WorkflowAlreadyComplete
 from jobmon.core.resources import Resources
-from jobmon.core.routes import START_RUN, TASK_DETAILS, TASKS, WATCH, WORKFLOWS
+from jobmon.core.routes import CLUSTERS, START_RUN, TASK_DETAILS, TASKS, WATCH, WORKFLOWS
 from jobmon.core.wire import (
     Attempt,
+    ClusterInfo,
+    ClusterList,
     Counts,
     StartRunAnswer,
     TaskDetail,
@@ -123,11 +125,22 @@ def test_tasks_of_another_cluster_are_not_moved(server: CannedServer, run: Run) 
 
 
 def test_a_cluster_that_does_not_exist_is_refused(server: CannedServer, run: Run) -> None:
+    server.prepare(CLUSTERS, ClusterList(clusters=[]))
+
     result = run("workflow resume -w 7 -c slrum")
 
     assert result.exit_code == 1
     assert "there is no cluster 'slrum'" in result.stderr
-    assert server.requests == []
+    assert [path for path, _ in server.requests] == ["/clusters"]
+
+
+def test_a_cluster_that_the_server_knows_may_be_named(server: CannedServer, run: Run) -> None:
+    server.prepare(CLUSTERS, ClusterList(clusters=[ClusterInfo(name="mine", kind="dummy", queues={})]))
+    server.prepare(TASK_DETAILS, tried_on("mine"))
+
+    assert run("workflow resume -w 7 -c mine").exit_code == 0
+    server.prepare(TASK_DETAILS, tried_on("multiprocess"))
+    assert "bound to cluster 'multiprocess'" in run("workflow resume -w 7 -c mine").stderr
 
 
 def test_an_unknown_workflow_is_refused(server: CannedServer, run: Run) -> None:

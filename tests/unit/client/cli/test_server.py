@@ -45,6 +45,8 @@ def test_help_lists_the_groups_and_not_the_flat_names(run: Run) -> None:
 
     assert result.exit_code == 0
     assert [line.split()[0] for line in result.stdout.partition("Commands:\n")[2].splitlines()] == [
+        "cluster",
+        "queue",
         "server",
         "task",
         "version",
@@ -52,7 +54,9 @@ def test_help_lists_the_groups_and_not_the_flat_names(run: Run) -> None:
     ]
 
 
-@pytest.mark.parametrize("line", ["workflow --help", "server -h", "task status --help", "workflow_tasks -h"])
+@pytest.mark.parametrize(
+    "line", ["workflow --help", "server -h", "task status --help", "workflow_tasks -h", "cluster sync -h"]
+)
 def test_every_command_has_help(run: Run, line: str) -> None:
     result = run(line)
 

@@ -10,5 +10,5 @@ def test_a_local_cluster_is_found_by_its_name(name: str) -> None:
     kind = cluster.load(name)
 
     assert kind.name == ("multiprocess" if name == "local" else name)
-    assert kind.present() == ""
-    assert [limits.name for limits in kind.queues()] == ["null.q"]
+    assert [limits.name for limits in kind.queues(kind.read_options({}, "a test"))] == ["null.q"]
+    assert not kind.on_nodes

@@ -253,7 +253,6 @@ def test_large_steps_come_in_portions_and_ask_to_be_repeated_at_once(
     monkeypatch.setattr(engine, "PASS_AT_MOST", 2)
     monkeypatch.setattr(engine, "START_AT_MOST", 2)
     monkeypatch.setattr(engine, "ABSORB_AT_MOST", 2)
-    monkeypatch.setattr(engine, "BATCH_SIZE", 3)
     world = make_world((*(Node() for _ in range(5)), Node(frozenset(range(5)))), driven=False)
     world.start_run(resume=False)
     world.take_lease()

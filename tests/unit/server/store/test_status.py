@@ -1,14 +1,12 @@
-"""Lists of workflows, of clusters, and of the identities of tasks."""
+"""Lists of workflows, and of the identities of tasks."""
 
 import pytest
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from fakes.stored_workflow import StoredWorkflow
 from jobmon.core.exceptions import InvalidRequest, NotFound
-from jobmon.core.wire import ClusterInfo, Counts, TaskPage, WorkflowQuery
-from jobmon.server import tables
-from jobmon.server.store.status import clusters, identities, workflows
+from jobmon.core.wire import Counts, TaskPage, WorkflowQuery
+from jobmon.server.store.status import identities, workflows
 
 
 def listed(connection: Connection, **query: object) -> list[int]:
@@ -78,23 +76,3 @@ def test_identities_come_in_pages_in_the_order_of_ids(stored: StoredWorkflow) ->
 def test_identities_of_an_unknown_workflow_are_refused(connection: Connection) -> None:
     with pytest.raises(NotFound, match="no workflow 5"):
         identities(connection, 5, TaskPage())
-
-
-def test_clusters_have_their_queues_with_limits_in_bytes_and_seconds(connection: Connection) -> None:
-    def add(table: sa.Table, **values: object) -> int:
-        return int(connection.execute(sa.insert(table).values(**values)).inserted_primary_key[0])
-
-    slurm = add(tables.cluster, name="slurm", kind="slurm")
-    add(tables.cluster, name="local", kind="multiprocess")
-    add(tables.queue, cluster_id=slurm, name="all.q", limits='{"name":"all.q","max_memory_bytes":1024}')
-    add(tables.queue, cluster_id=slurm, name="long.q", limits='{"name":"long.q"}')
-
-    unlimited = {"max_memory_bytes": None, "max_runtime_seconds": None, "max_cores": None}
-    assert clusters(connection).clusters == [
-        ClusterInfo(name="local", kind="multiprocess", queues={}),
-        ClusterInfo(
-            name="slurm",
-            kind="slurm",
-            queues={"all.q": {**unlimited, "max_memory_bytes": 1024}, "long.q": unlimited},
-        ),
-    ]

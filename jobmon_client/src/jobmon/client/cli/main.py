@@ -19,6 +19,13 @@ _GROUPS = {
         "resume": f"{_HERE}.resume:resume",
     },
     "task": {"status": f"{_HERE}.task:status"},
+    "cluster": {
+        "list": f"{_HERE}.cluster:list_clusters",
+        "add": f"{_HERE}.cluster:add",
+        "show": f"{_HERE}.cluster_show:show",
+        "sync": f"{_HERE}.cluster:sync",
+    },
+    "queue": {"list": f"{_HERE}.queue:list_queues"},
     "server": {
         "status": f"{_HERE}.server:status",
         "start": f"{_HERE}.server:start",
@@ -35,6 +42,8 @@ _FLAT = {
 _HELP = {
     "workflow": "Workflows: how far they are, their tasks, going on with them.",
     "task": "Single tasks and their attempts.",
+    "cluster": "Clusters: which there are, with which options and queues.",
+    "queue": "Queues of clusters and their limits.",
     "server": "The state server of your own.",
 }
 

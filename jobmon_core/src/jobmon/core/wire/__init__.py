@@ -14,6 +14,7 @@ from jobmon.core.wire.advance import (
     LeaseAnswer,
     LeaseRequest,
     Observed,
+    Pace,
     Refused,
 )
 from jobmon.core.wire.base import (
@@ -39,12 +40,11 @@ from jobmon.core.wire.bind import (
     ToolAnswer,
     ToolRequest,
 )
+from jobmon.core.wire.clusters import ClusterAnswer, ClusterInfo, ClusterList, ClusterRequest, QueuesRequest
 from jobmon.core.wire.status import (
     ArrayProgress,
     Attempt,
     AttributesRequest,
-    ClusterInfo,
-    ClusterList,
     Counts,
     EndRequest,
     ErrorEntry,
@@ -89,8 +89,10 @@ __all__ = [
     "BindRequest",
     "ChunkRequest",
     "Claim",
+    "ClusterAnswer",
     "ClusterInfo",
     "ClusterList",
+    "ClusterRequest",
     "Counts",
     "DeferredResources",
     "Denial",
@@ -110,6 +112,8 @@ __all__ = [
     "Nothing",
     "Observed",
     "Outcome",
+    "Pace",
+    "QueuesRequest",
     "Refused",
     "Request",
     "StartRunAnswer",

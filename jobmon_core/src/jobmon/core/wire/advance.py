@@ -1,6 +1,6 @@
 """Advance: what the distributor asks again and again, and what it is told to do."""
 
-from jobmon.core.ids import BatchId, TaskInstanceId, WorkflowId
+from jobmon.core.ids import BatchId, TaskId, TaskInstanceId, WorkflowId
 from jobmon.core.resources import Resources
 from jobmon.core.wire.base import Answer, Request
 
@@ -14,13 +14,24 @@ class LeaseRequest(Request, frozen=True, kw_only=True):
     version: str
 
 
+class Pace(Request, frozen=True, kw_only=True):
+    """How batches for a cluster are to be cut: attempts in one, and how many may wait to be submitted.
+
+    Where submitting is slow or costly, few may wait: what becomes ready meanwhile goes into the next one.
+    """
+
+    cluster: str = ""
+    max_batch: int = 1000
+    max_waiting: int = 1_000_000
+
+
 class LeaseAnswer(Answer, frozen=True, kw_only=True):
     """Granted. Every later question carries the fence; a higher one makes it void."""
 
     workflow_id: WorkflowId
     fence: int
     lease_seconds: float
-    clusters: list[str] = []  # that have attempts of this workflow already: they are to be listened to
+    launched: list["Batch"] = []  # with attempts that are not over: they are to be watched
 
 
 class Launched(Request, frozen=True, kw_only=True):
@@ -61,6 +72,7 @@ class AdvanceRequest(Request, frozen=True, kw_only=True):
     launched: list[Launched] = []
     refused: list[Refused] = []
     observed: list[Observed] = []
+    paces: list[Pace] = []  # of clusters that have one
     notice: str = ""  # why the cluster makes us wait, in its own words
     wait_seconds: float = 0
 
@@ -82,7 +94,7 @@ class Batch(Answer, frozen=True, kw_only=True):
 
 
 class Job(Answer, frozen=True, kw_only=True):
-    """One attempt as the cluster knows it."""
+    """One attempt as the cluster knows it. `started`: a worker was granted it, on `node`."""
 
     instance_id: TaskInstanceId
     batch_id: BatchId
@@ -90,6 +102,9 @@ class Job(Answer, frozen=True, kw_only=True):
     name: str
     cluster: str
     job_id: str
+    task_id: TaskId = TaskId(0)
+    started: bool = False
+    node: str = ""
 
 
 class AdvanceAnswer(Answer, frozen=True, kw_only=True):

@@ -230,17 +230,3 @@ class UsageAnswer(Answer, frozen=True, kw_only=True):
     peak_memory_bytes: list[int | None]
     wall_seconds: list[float | None]
     requested_memory_bytes: list[int | None]
-
-
-class ClusterInfo(Answer, frozen=True, kw_only=True):
-    """A cluster that the server knows and its queues with their limits."""
-
-    name: str
-    kind: str
-    queues: dict[str, dict[str, int | None]]
-
-
-class ClusterList(Answer, frozen=True, kw_only=True):
-    """All clusters the server knows."""
-
-    clusters: list[ClusterInfo]

@@ -4,12 +4,12 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from jobmon.core.cluster import ClusterKind, Connection, JobState, Limits, Look, instances
+from jobmon.core.cluster import ClusterKind, Connection, JobState, Look, NoOptions, instances
 from jobmon.core.constants import FailureClass, TaskInstanceStatus
 from jobmon.core.exceptions import ClusterError, SubmitRefused
 from jobmon.core.ids import BatchId, TaskInstanceId
 from jobmon.core.resources import QueueLimits
-from jobmon.core.wire import Batch, Job, Observed
+from jobmon.core.wire import Batch, Job, Observed, Pace
 from jobmon.distributor.local.connection import ExecutorConnection
 from jobmon.distributor.local.messages import Bye, Cancel, Farewell, Known, Observe, Seen, Submit
 from jobmon.distributor.local.messages import Look as Find
@@ -30,9 +30,16 @@ class LocalCluster:
         self._given: dict[BatchId, tuple[str, Batch]] = {}  # to which executor
         self._identity = ""
 
-    def limits(self) -> Limits:
-        """There is no limit but that of a batch."""
-        return Limits()
+    def pace(self) -> Pace:
+        """The usual one."""
+        return Pace()
+
+    def adopt(self, batches: Sequence[Batch]) -> None:
+        """Nothing to do: an executor tells the server of the end of all that it was given."""
+
+    def notice(self) -> str:
+        """Nothing makes us wait."""
+        return ""
 
     def submit(self, batch: Batch) -> str:
         """Hand a batch to the executor. Raises SubmitRefused when there can be none."""
@@ -124,12 +131,12 @@ def _cancelled(instance_id: TaskInstanceId) -> Observed:
     )
 
 
-def _queues() -> list[QueueLimits]:
+def _queues(options: NoOptions) -> list[QueueLimits]:
     return [QueueLimits(name="null.q")]
 
 
 def _kind(name: str) -> ClusterKind:
-    return ClusterKind(name=name, queues=_queues, connect=partial(LocalCluster, kind=name))
+    return ClusterKind(name=name, queues=_queues, connect=partial(LocalCluster, kind=name), on_nodes=False)
 
 
 multiprocess = _kind("multiprocess")

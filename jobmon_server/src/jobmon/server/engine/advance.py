@@ -5,6 +5,7 @@ and answers with what is to be done. It is idempotent: nothing in it depends on 
 Every part of it is bounded, so a workflow of a million tasks takes many short steps and no long one.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from jobmon.core.exceptions import LeaseLost, NotFound
 from jobmon.core.ids import WorkflowRunId
-from jobmon.core.wire import AdvanceAnswer, AdvanceRequest
+from jobmon.core.wire import AdvanceAnswer, AdvanceRequest, Pace
 from jobmon.server.db import AnyRow
 from jobmon.server.engine.limits import Room, share
 from jobmon.server.store import absorb, batches, gates, reconcile
@@ -26,7 +27,7 @@ ABSORB_AT_MOST = 5000
 PASS_AT_MOST = 5000
 START_AT_MOST = 2000
 ACTIVE_AT_MOST = 20_000  # attempts handed out ahead of their start, whatever the limits allow
-BATCH_SIZE = 1000
+HEARTBEAT_SECONDS = 90.0
 CHECK_SECONDS = 2.0  # how often something wanted gone or suspected is looked at again
 
 
@@ -39,8 +40,14 @@ class Step(NamedTuple):
     workflow_id: int
 
 
-def advance(connection: Connection, run_id: WorkflowRunId, request: AdvanceRequest, at: float) -> Step:
-    """Take one step.
+def advance(
+    connection: Connection,
+    run_id: WorkflowRunId,
+    request: AdvanceRequest,
+    at: float,
+    heartbeat_seconds: float = HEARTBEAT_SECONDS,
+) -> Step:
+    """Take one step. Workers give a sign of life every `heartbeat_seconds`.
 
     Raises LeaseLost when the fence is not the newest, which ends the asker.
     """
@@ -48,7 +55,7 @@ def advance(connection: Connection, run_id: WorkflowRunId, request: AdvanceReque
     stamp = Stamp(at, f"run {run.id} fence {run.fence}")
     if run.status not in "BIOR":
         return _final(run)
-    news = _hear(connection, run, request, stamp)
+    news = _hear(connection, run, request, heartbeat_seconds, stamp)
     changes = Changes()
     absorbed = absorb.absorb(connection, run.workflow_id, ABSORB_AT_MOST, changes, Ladder(connection), stamp)
     next_due = absorb.wake(connection, run.workflow_id, changes, stamp)
@@ -59,7 +66,7 @@ def advance(connection: Connection, run_id: WorkflowRunId, request: AdvanceReque
     if run.goal:
         news += kill_active(connection, run.workflow_id, stamp._replace(why=run.reason))
     else:
-        more |= _start(connection, run, stamp) == START_AT_MOST
+        more |= _start(connection, run, request.paces, stamp)
     status = _settle(connection, run, stamp, more)
     step = _answer(connection, run, status, request, more, next_due, at)
     return step._replace(urgent=step.urgent or news > 0)
@@ -89,11 +96,13 @@ def _final(run: AnyRow) -> Step:
     return Step(AdvanceAnswer(status=run.status), True, 0.0, run.workflow_id)
 
 
-def _hear(connection: Connection, run: AnyRow, request: AdvanceRequest, stamp: Stamp) -> int:
+def _hear(
+    connection: Connection, run: AnyRow, request: AdvanceRequest, heartbeat_seconds: float, stamp: Stamp
+) -> int:
     """Take the distributor's report; returns how many attempts are newly suspected."""
     reconcile.launched(connection, run.workflow_id, request.launched, stamp)
     reconcile.refused(connection, run.workflow_id, request.refused, stamp)
-    reconcile.observed(connection, run.workflow_id, request.observed, stamp)
+    reconcile.observed(connection, run.workflow_id, request.observed, heartbeat_seconds, stamp)
     if request.launched and run.status == "I":
         move(connection, "workflow_run", run.workflow_id, [(run.id, "I")], "O", stamp)
         move(connection, "workflow", run.workflow_id, [(run.workflow_id, "I")], "O", stamp)
@@ -115,13 +124,15 @@ def _judge(connection: Connection, run: AnyRow, at: float) -> AnyRow:
     return connection.execute(_RUN, {"of": run.id}).one()
 
 
-def _start(connection: Connection, run: AnyRow, stamp: Stamp) -> int:
+def _start(connection: Connection, run: AnyRow, paces: Sequence[Pace], stamp: Stamp) -> bool:
+    """Create attempts; returns whether another step has something to do at once."""
     rooms = [Room(*row) for row in connection.execute(_ROOMS, {"of": run.workflow_id})]
     allowed = min(connection.execute(_LIMIT, {"of": run.workflow_id}).scalar_one(), ACTIVE_AT_MOST)
     changes = Changes()
-    started = batches.claim(connection, run, share(rooms, allowed, START_AT_MOST), BATCH_SIZE, changes, stamp)
+    cut = batches.Cut(connection, run.workflow_id, paces)
+    started = batches.claim(connection, run, share(rooms, allowed, START_AT_MOST), cut, changes, stamp)
     changes.write(connection)
-    return started
+    return started == START_AT_MOST or cut.refused > 0
 
 
 _LIMIT = sa.select(workflow.c.max_concurrently_running).where(workflow.c.id == sa.bindparam("of"))

@@ -6,7 +6,7 @@ from jobmon.core.constants import FailureClass
 
 SYSTEM_FAILURES_MAX = 5
 LONGEST_DELAY_SECONDS = 60.0
-POLICY_DELAY_SECONDS = 30.0
+POLICY_DELAY_SECONDS = 1.0
 
 
 class Spent(NamedTuple):

@@ -96,6 +96,20 @@ def apply(
     return {row.workflow_id for _, row in fresh}, len(ends) - len(fresh)
 
 
+def doubt(connection: Connection, ends: Sequence[End], rows: Mapping[int, AnyRow], stamp: Stamp) -> None:
+    """Attempts that the batch system ended, as their workers say: only the batch system knows why.
+
+    They are suspected at once, and what the worker had to say is kept.
+    """
+    silent = [end for end in ends if rows[end.instance_id].status == "R"]
+    by_workflow: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
+    for end in silent:
+        by_workflow[rows[end.instance_id].workflow_id].append((end.instance_id, "R"))
+    for workflow_id, members in sorted(by_workflow.items()):
+        move(connection, "task_instance", workflow_id, members, "T", stamp, {"deadline_at": stamp.at})
+    _keep_errors(connection, [(end, rows[end.instance_id]) for end in silent], stamp.at)
+
+
 def _judged(end: End, old: str) -> End:
     """A kill that we asked for is KILLED; one that nobody here asked for was somebody's own `scancel`."""
     if old == "K" and end.status != "D":

@@ -5,7 +5,7 @@ suspected one back in line, or leaves it suspected until there is proof.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -14,11 +14,13 @@ from jobmon.core.constants import FailureClass
 from jobmon.core.wire import Launched, Observed, Refused
 from jobmon.server import tables
 from jobmon.server.db import AnyRow, one_of
+from jobmon.server.store import batches
 from jobmon.server.store.moves import Stamp, move
 from jobmon.server.store.outcomes import End, apply, present
 
-PENDING_SECONDS = 600.0  # a launched attempt is asked about when nobody spoke of it for so long
-ASK_AGAIN_SECONDS = 30.0
+GRACE_SECONDS = 10.0  # beyond the time in which a sign of life was due
+PENDING_SECONDS = 6 * 3600.0  # the plugin watches what waits; should it not, it is asked after so long
+REQUEUED = "the cluster ended it, and has put its job back into the queue"
 
 
 def launched(connection: Connection, workflow_id: int, taken: Sequence[Launched], stamp: Stamp) -> None:
@@ -43,22 +45,11 @@ def refused(connection: Connection, workflow_id: int, refusals: Sequence[Refused
         batch, instances = _waiting(connection, workflow_id, one.batch_id)
         if batch is None or batch.status != "I":
             continue
-        connection.execute(
-            sa.update(tables.batch).where(tables.batch.c.id == batch.id).values(status="W", job_id="")
-        )
+        if one.failure_class == FailureClass.FATAL:  # no other batch with these resources need be tried
+            these = tables.resources.c.id == batch.resources_id
+            connection.execute(sa.update(tables.resources).where(these).values(refused=one.message))
         ids = [row.id for row in instances]
-        fatal = one.failure_class == FailureClass.FATAL
-        ends = [End(id, "F" if fatal else "W", one.failure_class, one.message) for id in ids]
-        rows = present(connection, ids)
-        apply(connection, _only_killed_as_such(ends, rows), rows, stamp)
-
-
-def _only_killed_as_such(ends: Sequence[End], rows: dict[int, AnyRow]) -> list[End]:
-    """`W` follows from I alone; an attempt that was launched or suspected before ends as X."""
-    return [
-        end._replace(status="X") if end.status == "W" and rows[end.instance_id].status in "ORT" else end
-        for end in ends
-    ]
+        batches.refuse(connection, batch.id, ids, one.failure_class, one.message, stamp)
 
 
 def _waiting(connection: Connection, workflow_id: int, batch_id: int) -> tuple[AnyRow | None, Sequence[AnyRow]]:
@@ -91,20 +82,25 @@ _UNSTARTED = (
 )
 
 
-def observed(connection: Connection, workflow_id: int, seen: Sequence[Observed], stamp: Stamp) -> None:
-    """Believe the cluster about attempts that are not over."""
+def observed(
+    connection: Connection, workflow_id: int, seen: Sequence[Observed], heartbeat_seconds: float, stamp: Stamp
+) -> None:
+    """Believe the cluster about attempts that are not over.
+
+    When it holds an attempt for lost whose worker may be alive - the node is cut off, not dead - it is believed
+    once the worker had the time for another sign of life: until then the attempt is only suspected.
+    """
     rows = present(connection, [one.instance_id for one in seen])
     rows = {id: row for id, row in rows.items() if row.workflow_id == workflow_id}
     ends = [_end(one) for one in seen if one.state in ("over", "gone")]
-    apply(connection, ends, rows, stamp)
-    waiting: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
-    for one in seen:
-        row = rows.get(one.instance_id)
-        if row is not None and row.status == "T":
-            waiting[one.state].append((row.id, "T"))
-    back = [pair for pair in waiting["pending"] if not rows[pair[0]].runner]
+    waiting = [rows[one.instance_id] for one in seen if one.state == "pending" and one.instance_id in rows]
+    waiting = [row for row in waiting if row.status == "T"]
+    ends += [End(row.id, "X", FailureClass.INFRASTRUCTURE, REQUEUED) for row in waiting if row.runner]
+    apply(connection, [end for end in ends if _is_proof(end, rows, stamp.at)], rows, stamp)
+    back = [(row.id, "T") for row in waiting if not row.runner]
     move(connection, "task_instance", workflow_id, back, "O", stamp, {"deadline_at": stamp.at + PENDING_SECONDS})
-    _ask_later(connection, [id for state in ("running", "unknown") for id, _ in waiting[state]], stamp.at)
+    gone = {one.instance_id for one in seen if one.state == "ended"}
+    _doubt(connection, workflow_id, [rows[id] for id in gone & rows.keys()], heartbeat_seconds, stamp)
 
 
 def _end(one: Observed) -> End:
@@ -114,17 +110,30 @@ def _end(one: Observed) -> End:
     return End(one.instance_id, status, failure_class, one.message, *usage)
 
 
-def _ask_later(connection: Connection, ids: Sequence[int], at: float) -> None:
-    table = tables.task_instance
-    if ids:
-        connection.execute(sa.update(table).where(table.c.id.in_(ids)).values(deadline_at=at + ASK_AGAIN_SECONDS))
+def _is_proof(end: End, rows: Mapping[int, AnyRow], at: float) -> bool:
+    row = rows.get(end.instance_id)
+    lost = end.failure_class == FailureClass.INFRASTRUCTURE
+    return not (lost and row is not None and row.status == "T" and row.runner and row.deadline_at > at)
+
+
+def _doubt(
+    connection: Connection, workflow_id: int, rows: Sequence[AnyRow], heartbeat_seconds: float, stamp: Stamp
+) -> None:
+    """The cluster has these no more: those that nobody told the end of are suspected."""
+    believed_at = stamp.at + heartbeat_seconds + GRACE_SECONDS
+    by_deadline: defaultdict[float, list[tuple[int, str]]] = defaultdict(list)
+    for row in rows:
+        if row.status in "OR":
+            by_deadline[min(row.deadline_at, believed_at)].append((row.id, row.status))
+    for deadline_at, members in by_deadline.items():
+        move(connection, "task_instance", workflow_id, members, "T", stamp, {"deadline_at": deadline_at})
 
 
 def suspect(connection: Connection, workflow_id: int, stamp: Stamp) -> int:
     """Suspect the attempts that were silent past their deadline; returns how many."""
     silent = connection.execute(_SILENT, {"of": workflow_id, "at": stamp.at})
     rows = [(row.id, row.status) for row in silent]
-    move(connection, "task_instance", workflow_id, rows, "T", stamp, {"deadline_at": stamp.at + ASK_AGAIN_SECONDS})
+    move(connection, "task_instance", workflow_id, rows, "T", stamp)
     return len(rows)
 
 

@@ -26,6 +26,7 @@ from jobmon.core.transitions import final
 from jobmon.core.wire import LeaseAnswer, LeaseRequest, StartRunAnswer, StartRunRequest
 from jobmon.server import tables
 from jobmon.server.db import AnyRow, insert_one
+from jobmon.server.store import batches
 from jobmon.server.store.counters import recount
 from jobmon.server.store.moves import Stamp, move, record
 
@@ -172,6 +173,8 @@ def reset_tasks(connection: Connection, workflow: AnyRow, *, cold: bool, stamp: 
         ids = connection.execute(sa.select(task.c.id).where(own, task.c.status == status, extra)).scalars()
         rows = [(id, status) for id in ids]
         move(connection, "task", workflow.id, rows, "Q", stamp, {"due_at": None})
+    mine = tables.resources.c.workflow_id == workflow.id
+    connection.execute(sa.update(tables.resources).where(mine).values(refused=None))
     spent = own & (task.c.failures + task.c.system_failures > 0) & (task.c.status != "D")
     connection.execute(sa.update(task).where(spent).values(failures=0, system_failures=0))
     if cold:
@@ -225,21 +228,8 @@ def take_lease(connection: Connection, run_id: WorkflowRunId, request: LeaseRequ
         workflow_id=WorkflowId(run.workflow_id),
         fence=fence,
         lease_seconds=LEASE_SECONDS,
-        clusters=_clusters_in_use(connection, run.workflow_id),
+        launched=batches.launched(connection, run.workflow_id),
     )
-
-
-def _clusters_in_use(connection: Connection, workflow_id: int) -> list[str]:
-    """The clusters that have attempts of the workflow which are not over. ix_instance_active."""
-    instance, batch, resources = tables.task_instance, tables.batch, tables.resources
-    query = (
-        sa.select(resources.c.cluster)
-        .distinct()
-        .join_from(instance, batch, batch.c.id == instance.c.batch_id)
-        .join(resources, resources.c.id == batch.c.resources_id)
-        .where(instance.c.workflow_id == workflow_id, instance.c.status.in_(("I", "O", "R", "T", "K")))
-    )
-    return sorted(connection.execute(query).scalars())
 
 
 def _seen_dead(run: AnyRow) -> bool:

@@ -1,19 +1,15 @@
-"""Lists: workflows, clusters, the identities of a workflow's tasks."""
+"""Lists: workflows, the identities of a workflow's tasks."""
 
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from jobmon.core.exceptions import InvalidRequest, NotFound
 from jobmon.core.ids import TaskId, WorkflowId
-from jobmon.core.resources import QueueLimits
 from jobmon.core.wire import (
     ArrayProgress,
-    ClusterInfo,
-    ClusterList,
     TaskIdentities,
     TaskPage,
     WorkflowList,
@@ -108,21 +104,3 @@ def identities(connection: Connection, workflow_id: WorkflowId, page: TaskPage) 
         node_hashes=[row.node_hash for row in tasks],
         statuses=[row.status for row in tasks],
     )
-
-
-def clusters(connection: Connection) -> ClusterList:
-    """All clusters by name, each with its queues."""
-    cluster, queue = tables.cluster, tables.queue
-    queues: dict[int, dict[str, dict[str, int | None]]] = {}
-    for row in connection.execute(sa.select(queue).order_by(queue.c.id)):
-        queues.setdefault(row.cluster_id, {})[row.name] = _limits(row.limits)
-    rows = connection.execute(sa.select(cluster).order_by(cluster.c.name))
-    return ClusterList(
-        clusters=[ClusterInfo(name=row.name, kind=row.kind, queues=queues.get(row.id, {})) for row in rows]
-    )
-
-
-def _limits(text: str) -> dict[str, int | None]:
-    limits: dict[str, int | None] = msgspec.structs.asdict(msgspec.json.decode(text, type=QueueLimits))
-    del limits["name"]
-    return limits

@@ -21,7 +21,7 @@ from jobmon.core.transitions import final
 from jobmon.core.wire import Claim, Denial, Grant, WorkAnswer, WorkRequest
 from jobmon.server.db import AnyRow, among, chunked
 from jobmon.server.store.moves import Stamp, move
-from jobmon.server.store.outcomes import ENDS, End, apply, present
+from jobmon.server.store.outcomes import ENDS, End, apply, doubt, present
 from jobmon.server.tables import batch, resources, task, task_instance, task_spec, workflow
 from jobmon.server.tokens import attempt_token, same
 
@@ -61,15 +61,25 @@ def _outcomes(connection: Connection, request: WorkRequest, rules: Rules, stamp:
         return set(), 0
     ends = []
     for one in request.outcomes:
-        if one.status not in ENDS:
-            raise InvalidRequest(f"attempt {one.instance_id}: {one.status!r} is not an end; known: {ENDS}")
+        if one.status not in (*ENDS, "T"):
+            raise InvalidRequest(f"attempt {one.instance_id}: {one.status!r} is not an end; known: {ENDS} and T")
         if not same(one.token, attempt_token(rules.secret, one.instance_id, request.runner)):
             raise Forbidden(f"attempt {one.instance_id} was not granted to runner {request.runner}")
         fields = (one.instance_id, one.status, one.failure_class, one.message, one.exit_code)
         ends.append(End(*fields, one.peak_memory_bytes, one.cpu_seconds, one.wall_seconds))
     rows = present(connection, [end.instance_id for end in ends])
     own = {id: row for id, row in rows.items() if row.runner == request.runner}
-    return apply(connection, ends, own, stamp)
+    unexplained = [end for end in ends if end.status == "T" and end.instance_id in own]
+    doubted = {own[end.instance_id].workflow_id for end in unexplained}
+    ends = [_explained(end) for end in ends if end not in unexplained or own[end.instance_id].status == "K"]
+    doubt(connection, unexplained, own, stamp)
+    touched, late = apply(connection, ends, own, stamp)
+    return touched | doubted, late
+
+
+def _explained(end: End) -> End:
+    """The end that the batch system brought to an attempt which we wanted gone is the kill."""
+    return end._replace(status="F", failure_class=FailureClass.KILLED) if end.status == "T" else end
 
 
 def _alive(connection: Connection, request: WorkRequest, rules: Rules, stamp: Stamp) -> list[TaskInstanceId]:

@@ -5,5 +5,5 @@ import importlib
 
 def load() -> None:
     """Import all handlers, which registers them."""
-    for name in ("health", "bind", "run", "work", "status"):
+    for name in ("health", "bind", "run", "work", "status", "clusters"):
         importlib.import_module(f"jobmon.server.views.{name}")

@@ -51,7 +51,8 @@ def ask(service: Service, sent: AdvanceRequest, run_id: WorkflowRunId) -> Advanc
     deadline = time.monotonic() + min(sent.wait_seconds, POLL_SECONDS_MAX)
     again = time.monotonic() + CHECK_SECONDS
     workflow_id, seen = _counted(service, run_id)
-    step = service.write(lambda c, at: advance(c, run_id, sent, at))
+    beat = service.rules.heartbeat_seconds
+    step = service.write(lambda c, at: advance(c, run_id, sent, at, beat))
     heard = msgspec.structs.replace(sent, launched=[], refused=[], observed=[])
     while not step.urgent:
         until = min(deadline, again) if step.answer.cancel or step.answer.suspects else deadline
@@ -60,7 +61,7 @@ def ask(service: Service, sent: AdvanceRequest, run_id: WorkflowRunId) -> Advanc
             break
         service.signals.wait(workflow_id, seen, min(left, step.wake_in_seconds))
         seen = service.signals.count(workflow_id)
-        step = service.write(lambda c, at: advance(c, run_id, heard, at))
+        step = service.write(lambda c, at: advance(c, run_id, heard, at, beat))
     if step.answer.status not in "BIOR":
         service.signals.tell([workflow_id])
     return step.answer

@@ -4,11 +4,9 @@ from jobmon.core import routes
 from jobmon.core.ids import TaskId, WorkflowId
 from jobmon.core.wire import (
     AttributesRequest,
-    ClusterList,
     Done,
     ErrorQuery,
     LimitRequest,
-    Nothing,
     TaskDetailQuery,
     TaskDetails,
     TaskList,
@@ -52,12 +50,6 @@ def errors(service: Service, sent: ErrorQuery, workflow_id: WorkflowId) -> Workf
 def measured(service: Service, sent: UsageQuery) -> UsageAnswer:
     """Measured usage of a template's tasks."""
     return service.read(lambda c: usage.usage(c, sent))
-
-
-@handles(routes.CLUSTERS)
-def clusters(service: Service, sent: Nothing) -> ClusterList:
-    """List clusters and their queues."""
-    return service.read(status.clusters)
 
 
 @handles(routes.LIMIT)

@@ -1,0 +1,1 @@
+"""Jobmon's cluster plugin for Slurm."""

@@ -1,0 +1,147 @@
+"""Slurm as the rest of the plugin sees it: whichever back end talks to it, gently, with a rest when it is silent.
+
+Nothing else in this plugin knows the commands or pyslurm. `choose` says which of them is in use and why.
+"""
+
+import getpass
+import importlib.util
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+from jobmon_slurm.commands import Commands, find
+from jobmon_slurm.options import Options
+from jobmon_slurm.pace import Breaker, Bucket
+from jobmon_slurm.shapes import (
+    BackEnd,
+    NoAnswer,
+    Partition,
+    Queued,
+    Record,
+    Refused,
+    Submission,
+    Unreachable,
+)
+
+RECORDS_AT_ONCE = 500
+QUICK_SECONDS = 30.0  # patience before Slurm's own MessageTimeout is known
+T = TypeVar("T")
+
+
+class Choice(NamedTuple):
+    """A back end and why it is the one."""
+
+    back_end: BackEnd
+    why: str
+
+
+def choose(options: Options, seconds: float = QUICK_SECONDS) -> Choice:
+    """The back end: pyslurm where it is made for this very Slurm, else the commands.
+
+    Raises Unreachable when there is neither.
+    """
+    there = find(options.bin_dir)
+    if not there:
+        raise Unreachable(f"there is no sbatch {f'in {options.bin_dir}' if options.bin_dir else 'on the PATH'}")
+    commands = Commands(options.conf, options.bin_dir, options.answer_seconds or seconds)
+    if options.backend == "commands":
+        return Choice(commands, f"the commands beside {there}, as the option backend says")
+    if options.backend == "auto" and importlib.util.find_spec("pyslurm") is None:
+        return Choice(commands, f"the commands beside {there}; pyslurm is not installed")
+    from jobmon_slurm.pyslurm_client import Pyslurm, same_release
+
+    child = Pyslurm(commands, options.conf, options.answer_seconds or seconds)
+    try:
+        theirs, ours = child.version(), commands.version()
+    except (Unreachable, NoAnswer, Refused) as error:
+        child.close()
+        if options.backend == "pyslurm":
+            raise Unreachable(f"the option backend asks for pyslurm, which cannot be used: {error}") from error
+        return Choice(commands, f"the commands beside {there}; pyslurm cannot be used: {error}")
+    if options.backend == "pyslurm" or same_release(theirs, ours):
+        return Choice(child, f"pyslurm {theirs}, beside Slurm {ours}")
+    child.close()
+    return Choice(commands, f"the commands beside {there}; pyslurm {theirs} is not made for Slurm {ours}")
+
+
+class Slurm:
+    """The verbs. Each raises Unreachable, NoAnswer or Refused; used from one thread."""
+
+    def __init__(self, back_end: BackEnd, options: Options, sleep: Callable[[float], object] = time.sleep) -> None:
+        """Nothing is asked yet."""
+        self.user = getpass.getuser()
+        self.requests = 0
+        self._back_end = back_end
+        self._bucket = Bucket(options.requests_per_second, options.burst, sleep=sleep)
+        self._controller = Breaker("Slurm")
+        self._accounting = Breaker("Slurm's accounting")
+
+    @property
+    def trouble(self) -> str:
+        """Since when the controller is silent; "" if it is not."""
+        return self._controller.trouble
+
+    def config(self) -> Mapping[str, str]:
+        """The controller's configuration."""
+        return self._ask(self._controller, self._back_end.config)
+
+    def partitions(self) -> list[Partition]:
+        """All partitions, the default one first."""
+        return self._ask(self._controller, self._back_end.partitions)
+
+    def node_addresses(self) -> list[str]:
+        """Where the nodes are."""
+        return self._ask(self._controller, self._back_end.node_addresses)
+
+    def submit(self, submission: Submission) -> str:
+        """Submit an array; its job id."""
+        return self._ask(self._controller, lambda: self._back_end.submit(submission))
+
+    def queue(self) -> list[Queued]:
+        """The user's jobs that the controller still knows."""
+        return self._ask(self._controller, lambda: self._back_end.queue(self.user))
+
+    def cancel(self, expressions: Sequence[str]) -> None:
+        """End jobs."""
+        self._ask(self._controller, lambda: self._back_end.cancel(expressions))
+
+    def history(self, jobs: Sequence[str], hours: int) -> list[Record]:
+        """What accounting says of array tasks `ID_INDEX`."""
+        records: list[Record] = []
+        for begin in range(0, len(jobs), RECORDS_AT_ONCE):
+            part = jobs[begin : begin + RECORDS_AT_ONCE]
+            records += self._ask(self._accounting, partial(self._history, part, (), hours))
+        return records
+
+    def history_of_names(self, names: Sequence[str], hours: int) -> list[Record]:
+        """What accounting says of the jobs of these names."""
+        return self._ask(self._accounting, lambda: self._history((), names, hours))
+
+    def submit_limit(self) -> int | None:
+        """How many jobs the user may have submitted at one time."""
+        return self._ask(self._accounting, lambda: self._back_end.submit_limit(self.user))
+
+    def close(self) -> None:
+        """Let go."""
+        self._back_end.close()
+
+    def _history(self, jobs: Sequence[str], names: Sequence[str], hours: int) -> list[Record]:
+        return self._back_end.history(self.user, jobs, names, hours)
+
+    def _ask(self, breaker: Breaker, question: Callable[[], T]) -> T:
+        breaker.check()
+        self._bucket.take()
+        self.requests += 1
+        try:
+            answer = question()
+        except (Unreachable, NoAnswer) as error:
+            self._bucket.slow_down()
+            breaker.failed(str(error))
+            raise
+        except Refused:
+            breaker.worked()
+            raise
+        self._bucket.recover()
+        breaker.worked()
+        return answer

@@ -1,0 +1,231 @@
+"""The process in which pyslurm lives: reads a question, asks pyslurm, writes the answer, each one line of JSON.
+
+Nothing else imports pyslurm. Its first line says how the start went: Done with pyslurm's version, or Failed. What
+the C library prints goes where errors go, and only answers go to standard output.
+
+Names and forms are those of pyslurm 25.11.2, whose defects shape what is here:
+
+- it takes the number 0 for "no value", so that task 0 of an array has no task id;
+- a time limit must be a whole number, never "5";
+- an environment that is empty means all of ours.
+"""
+
+import importlib
+import os
+import pwd
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, BinaryIO, TypeAlias
+
+import msgspec
+
+from jobmon_slurm.indices import parse_indices
+from jobmon_slurm.shapes import Partition, Queued, Submission
+
+MIB = 2**20
+NEEDED = ("JobSubmitDescription", "Jobs", "Nodes", "Partitions", "RPCError")
+
+# An option of sbatch -> what pyslurm calls it, and what makes the value of it.
+# Not here, and so left to sbatch: `signal` (pyslurm has no form that works), `nodes` and `ntasks` (told the tasks
+# only, it asks for exactly one node), `gres` (its form changes from release to release), whatever a site allows.
+ATTRIBUTES: dict[str, tuple[str, type[int] | type[str]]] = {
+    "account": ("account", str),
+    "constraint": ("constraints", str),
+    "cpus-per-task": ("cpus_per_task", int),
+    "exclude": ("excluded_nodes", str),
+    "licenses": ("licenses", str),
+    "mem": ("memory_per_node", str),
+    "nice": ("nice", int),
+    "partition": ("partitions", str),
+    "qos": ("qos", str),
+    "reservation": ("reservations", str),
+    "time": ("time_limit", int),
+}
+
+
+class Submit(msgspec.Struct, frozen=True, tag="submit"):
+    """Submit an array, whose tasks get this environment."""
+
+    submission: Submission
+    environment: dict[str, str]
+
+
+class AskQueue(msgspec.Struct, frozen=True, tag="queue"):
+    """The jobs of a user."""
+
+    user: str
+
+
+class AskPartitions(msgspec.Struct, frozen=True, tag="partitions"):
+    """All partitions."""
+
+
+class AskNodes(msgspec.Struct, frozen=True, tag="nodes"):
+    """Where the nodes are."""
+
+
+Question: TypeAlias = Submit | AskQueue | AskPartitions | AskNodes
+
+
+class Done(msgspec.Struct, frozen=True, tag="done"):
+    """It went well."""
+
+    result: msgspec.Raw
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """It did not. `errno` is Slurm's, None where Slurm was not asked."""
+
+    words: str
+    errno: int | None = None
+
+
+Answer: TypeAlias = Done | Failed
+
+
+def can_say(submission: Submission) -> bool:
+    """Whether pyslurm has words for all of a submission. It passes an empty argument on as none at all."""
+    options = submission.options.items()
+    return all(submission.arguments) and all(_can_say(name, value) for name, value in options)
+
+
+def _can_say(name: str, value: str) -> bool:
+    make = ATTRIBUTES[name][1] if name in ATTRIBUTES else None
+    return (make is str and value != "") or (make is int and value.removeprefix("-").isdecimal())
+
+
+def main() -> None:
+    """Answer until there are no more questions."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    try:
+        pyslurm = _started()
+    except Exception as error:  # noqa: BLE001 - the top of the process: whatever it is, it is the answer
+        _say(answers, _failed(error))
+        return
+    _say(answers, Done(msgspec.Raw(msgspec.json.encode(pyslurm.__version__))))
+    for line in sys.stdin.buffer:
+        _say(answers, _answer(pyslurm, line))
+
+
+def _started() -> Any:
+    """Import pyslurm, which starts it: without a slurm.conf this may take a minute and end the process."""
+    try:
+        pyslurm = importlib.import_module("pyslurm")
+    except ModuleNotFoundError as error:
+        if error.name != "pyslurm":
+            raise
+        raise ImportError(f"pyslurm is not installed for {sys.executable}") from None
+    lacking = [name for name in NEEDED if not hasattr(pyslurm, name)]
+    if lacking:
+        raise ImportError(f"this pyslurm has no {', '.join(lacking)}: it is too old")
+    return pyslurm
+
+
+def _say(answers: BinaryIO, answer: Answer) -> None:
+    answers.write(msgspec.json.encode(answer) + b"\n")
+    answers.flush()
+
+
+def _answer(pyslurm: Any, line: bytes) -> Answer:
+    try:
+        question = msgspec.json.decode(line, type=Question)
+        return Done(msgspec.Raw(msgspec.json.encode(_result(pyslurm, question))))
+    except pyslurm.RPCError as error:
+        return Failed(str(error.msg or ""), error.errno)
+    except Exception as error:  # noqa: BLE001 - the top of the loop: the one who asked shall know
+        return _failed(error)
+
+
+def _failed(error: Exception) -> Failed:
+    return Failed(str(error) if isinstance(error, ImportError) else f"{error} ({type(error).__name__})")
+
+
+def _result(pyslurm: Any, question: Question) -> object:
+    match question:
+        case Submit(submission=submission, environment=environment):
+            return str(pyslurm.JobSubmitDescription(**_description(submission, environment)).submit())
+        case AskQueue(user=user):
+            uid = pwd.getpwnam(user).pw_uid
+            return [_queued(job) for job in pyslurm.Jobs.load().values() if job.user_id == uid]
+        case AskPartitions():
+            return _partitions(pyslurm.Partitions.load().values(), list(pyslurm.Nodes.load().values()))
+        case AskNodes():
+            return [node.hostname or node.name for node in pyslurm.Nodes.load().values()]
+
+
+def _description(submission: Submission, environment: Mapping[str, str]) -> dict[str, object]:
+    given: dict[str, object] = {
+        attribute: make(submission.options[name])
+        for name, (attribute, make) in ATTRIBUTES.items()
+        if name in submission.options
+    }
+    return given | {
+        "name": submission.name,
+        "array": f"0-{submission.size - 1}",
+        "script": submission.script,
+        "script_args": list(submission.arguments),
+        "working_directory": "/",
+        "standard_output": submission.log_pattern,
+        "standard_error": submission.log_pattern,
+        "is_requeueable": submission.requeue,
+        "dependencies": "singleton" if submission.singleton else None,
+        "environment": {**environment, "SLURM_UMASK": _umask()},
+    }
+
+
+def _umask() -> str:
+    """The umask of this process in sbatch's form, which sends its own to the job; pyslurm sends none."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return f"{mask:04o}"
+
+
+def _queued(job: Any) -> Queued:
+    return Queued(
+        array_id=str(job.array_id or job.id),
+        indices=_indices(job),
+        name=job.name or "",
+        state=(job.state or "").upper(),
+        reason=job.state_reason or "",
+        since=time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(job.submit_time)) if job.submit_time else "",
+        nodes=job.allocated_nodes or "",
+    )
+
+
+def _indices(job: Any) -> list[int]:
+    """Those that wait share a job; of the others, the one without a task id is task 0."""
+    if not job.array_id:
+        return []
+    if job.array_tasks_waiting:
+        return parse_indices(job.array_tasks_waiting) or []
+    return [job.array_task_id or 0]
+
+
+def _partitions(partitions: Any, nodes: list[Any]) -> list[Partition]:
+    found = [_partition(one, [node for node in nodes if one.name in node.partitions]) for one in partitions]
+    return sorted(found, key=lambda one: not one.default)
+
+
+def _partition(one: Any, nodes: list[Any]) -> Partition:
+    minutes = _number(one.max_time)
+    memory = [_number(one.max_memory_per_node), max((node.real_memory or 0 for node in nodes), default=0)]
+    cores = [_number(one.max_cpus_per_node), max((node.total_cpus or 0 for node in nodes), default=0)]
+    return Partition(
+        name=one.name,
+        default=bool(one.is_default),
+        up=one.state == "UP",
+        max_seconds=minutes * 60 if minutes else None,
+        max_memory_bytes=min((limit * MIB for limit in memory if limit), default=None),
+        max_cores=min((limit for limit in cores if limit), default=None),
+    )
+
+
+def _number(limit: object) -> int | None:
+    """None for "UNLIMITED" too."""
+    return limit if isinstance(limit, int) else None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""The tasks that are on the cluster as far as we know, held against what the queue shows. Pure.
+
+A task that the queue shows as over is ended. One that it does not show is ended when the next look does not show
+it either: a controller that has just been started again may not know all it will know in a moment.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from jobmon.core.cluster import JobState
+from jobmon.core.ids import BatchId
+from jobmon.core.wire import Batch
+from jobmon_slurm.shapes import Queued
+from jobmon_slurm.states import ALIVE, IMPOSSIBLE, OVER, USUAL
+
+
+class Task(NamedTuple):
+    """One task of an array, as the newest look has shown it."""
+
+    state: str
+    reason: str
+    nodes: str
+
+
+@dataclass
+class Watched:
+    """One array. `open` are the indices not known to be over, `missing` those that the last look lacked."""
+
+    batch: Batch
+    job_id: str
+    open: set[int]
+    missing: set[int] = field(default_factory=set)
+    stuck_since: dict[int, float] = field(default_factory=dict)
+
+
+class Watch:
+    """All arrays that are watched."""
+
+    def __init__(self) -> None:
+        """Nothing is watched."""
+        self._arrays: dict[BatchId, Watched] = {}
+        self._shown: dict[tuple[str, int], Task] = {}  # (array id, index)
+        self._others = 0
+        self.reasons: Counter[str] = Counter()  # why tasks wait, as far as that is worth telling
+
+    def __len__(self) -> int:
+        """Tasks that are not known to be over."""
+        return sum(len(array.open) for array in self._arrays.values())
+
+    @property
+    def others(self) -> int:
+        """Jobs of the user that are not ours, at the last look."""
+        return self._others
+
+    def begin(self, batch: Batch, job_id: str) -> None:
+        """Watch this array."""
+        if batch.batch_id not in self._arrays:
+            self._arrays[batch.batch_id] = Watched(batch, job_id, set(range(batch.size)))
+
+    def job_id(self, batch_id: BatchId) -> str:
+        """The array of a batch that is watched, else "" ."""
+        array = self._arrays.get(batch_id)
+        return array.job_id if array else ""
+
+    def shown(self, job_id: str, index: int) -> Task | None:
+        """A task as the newest look has shown it."""
+        return self._shown.get((job_id, index))
+
+    def look(self, rows: Iterable[Queued], names: Mapping[str, str] | None = None) -> list[tuple[Batch, int]]:
+        """Take in all of the user's rows; returns the tasks that have ended since the last look.
+
+        A row counts only when its name is ours: ids are given out again.
+        """
+        ours = {array.job_id: array.batch.name for array in self._arrays.values()} | dict(names or {})
+        self._shown, self._others, self.reasons = {}, 0, Counter()
+        for row in rows:
+            if ours.get(row.array_id) != row.name:
+                self._others += max(1, len(row.indices)) if row.state in ALIVE else 0
+                continue
+            task = Task(row.state, row.reason, row.nodes)
+            self._shown.update(((row.array_id, index), task) for index in row.indices)
+            if ALIVE.get(row.state) == JobState.PENDING and row.reason not in USUAL:
+                self.reasons[row.reason] += len(row.indices)
+        return [(array.batch, index) for array in list(self._arrays.values()) for index in self._ended(array)]
+
+    def _ended(self, array: Watched) -> list[int]:
+        states = {index: self._shown.get((array.job_id, index)) for index in array.open}
+        missing = {index for index, task in states.items() if task is None}
+        over = {index for index, task in states.items() if task and task.state in OVER}
+        ended = over | (missing & array.missing)
+        array.missing = missing
+        array.open -= ended
+        if not array.open:
+            del self._arrays[array.batch.batch_id]
+        return sorted(ended)
+
+    def impossible(self, now: float, grace_seconds: float) -> list[tuple[Batch, int, str]]:
+        """Tasks that have waited for something impossible for so long, with Slurm's reason; named once."""
+        found = []
+        for array in self._arrays.values():
+            stuck = {
+                index: task.reason
+                for index in array.open
+                if (task := self._shown.get((array.job_id, index))) and task.reason in IMPOSSIBLE
+            }
+            array.stuck_since = {index: array.stuck_since.get(index, now) for index in stuck}
+            overdue = [index for index, since in array.stuck_since.items() if now - since >= grace_seconds]
+            array.open.difference_update(overdue)
+            found += [(array.batch, index, stuck[index]) for index in overdue]
+        return found
+
+
+def expressions(tasks: Sequence[tuple[str, int]], whole: Mapping[str, int]) -> list[str]:
+    """Array tasks (job id, index) as few expressions: `7` when all of an array are meant, else `7_[1-3]`.
+
+    whole  job id -> size of the array
+    """
+    from jobmon_slurm.indices import format_indices
+
+    by_job: dict[str, set[int]] = {}
+    for job_id, index in tasks:
+        by_job.setdefault(job_id, set()).add(index)
+    return [
+        job_id if len(indices) == whole.get(job_id) else f"{job_id}_[{format_indices(indices)}]"
+        for job_id, indices in by_job.items()
+    ]
