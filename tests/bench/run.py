@@ -17,7 +17,7 @@ if __name__ == "__main__":  # this folder must not be searched for modules, but 
 from bench import figures
 from bench.sandbox import SETTINGS, adopt_orphans, inside
 
-NAMES = ("bind", "run-dummy", "run-true", "chain", "resume", "requests", "worker-start")
+NAMES = ("bind", "run-dummy", "run-true", "chain", "resume", "requests", "worker-start", "slurm")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -32,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             for turn in range(options.repeat):
                 print(f"{name} {case.shape} {case.size}: {turn + 1} of {options.repeat}", file=sys.stderr)
                 samples.append(module.measure(case))
-            print(figures.line(name, case, module.UNIT, samples), flush=True)
+            unit = module.UNIT if isinstance(module.UNIT, str) else module.UNIT[case.shape]
+            print(figures.line(name, case, unit, samples), flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,30 +1,31 @@
-"""The worker of a batch cluster: CPU from the start of its process to the exec of the command, in milliseconds.
+"""The worker of a batch cluster: CPU of its life with the command `true`, in milliseconds.
 
-The command itself reads what its parent, the worker, has used so far (/proc/PID/task/*/schedstat). The median of
-20 starts. Floor: an interpreter that starts as the worker does and ends at once.
+All of it counts: interpreter, claim, guardian, shell, report. The floor, beside it, is a bare interpreter that is
+started as the worker is and ends at once; `before_command` is what the worker has used when its command begins
+(read by a command from /proc/PID/task/*/schedstat). Medians of 20 lives each, one after the other in turn.
 """
 
 import os
-import subprocess
+import resource
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-import jobmon.distributor.worker
 from bench.figures import Case, Sample
 from fakes.work_peer import BATCH, INDEX, INSTANCE, WorkPeer
 from jobmon.core.paths import output_file
+from jobmon.distributor import worker_file
 
 SIZES = (20,)
 UNIT = "ms"
-MAIN = Path(jobmon.distributor.worker.__path__[0]) / "__main__.py"
-PYTHON = [sys.executable, "-I", "-S"]
+BARE = (sys.executable, "-I", "-S", "-c", "pass")
+TELL = "cat /proc/$PPID/task/*/schedstat"
 
 
 def cases(sizes: Sequence[int]) -> list[Case]:
-    """So many starts."""
+    """So many lives."""
     return [Case("", size) for size in sizes]
 
 
@@ -33,32 +34,53 @@ def measure(case: Case) -> Sample:
     with tempfile.TemporaryDirectory(prefix="jobmon-bench-") as name:
         folder = Path(name)
         peer = WorkPeer(folder)
-        peer.command = "cat /proc/$PPID/task/*/schedstat"
         peer.heartbeat_seconds = 90
+        argv = _argv(peer, folder)
         try:
-            starts = [_start(peer, folder / str(turn)) for turn in range(case.size)]
+            turns = [(_life(peer, argv), _life_ms(BARE), _before_command(peer, argv)) for _ in range(case.size)]
         finally:
             peer.close()
-    return Sample(median(starts), median(_bare() for _ in range(case.size)))
+    lives, bare, before = zip(*turns, strict=True)
+    return Sample(median(lives), median(bare), {"before_command": median(before)})
 
 
-def _start(peer: WorkPeer, folder: Path) -> float:
-    folder.mkdir()
-    peer.stdout_dir = str(folder)
+def _argv(peer: WorkPeer, folder: Path) -> list[str]:
     token = folder / "token"
     token.write_text("server-secret\n")
     token.chmod(0o600)
-    words = [
+    return [
+        *worker_file.start(sys.executable, worker_file.build(folder)),
         f"--batch-id={BATCH}", f"--index={INDEX}", f"--url={peer.url}", f"--token-file={token}",
-        f"--spool-dir={folder / 'spool'}",
+        f"--spool-dir={folder / 'spool'}", f"--working-dir={folder}",
+        f"--environment={worker_file.keep_environment(folder)}",
     ]  # fmt: skip
-    subprocess.run([*PYTHON, str(MAIN), *words], check=True, stdin=subprocess.DEVNULL)
-    lines = Path(output_file(peer.stdout_dir, "fit", "o", INSTANCE)).read_text().splitlines()
-    return sum(int(line.split()[0]) for line in lines) / 1e6
 
 
-def _bare() -> float:
-    """By wait4 and by the scheduler's own clock alike; this is the former."""
-    pid = os.posix_spawn(PYTHON[0], [*PYTHON, "-c", "pass"], os.environ)
-    _, _, used = os.wait4(pid, 0)
-    return (used.ru_utime + used.ru_stime) * 1000
+def _life(peer: WorkPeer, argv: Sequence[str]) -> float:
+    peer.command = "true"
+    return _life_ms(argv)
+
+
+def _before_command(peer: WorkPeer, argv: Sequence[str]) -> float:
+    peer.command = TELL
+    output = Path(output_file(peer.stdout_dir, "fit", "o", INSTANCE))
+    output.unlink(missing_ok=True)
+    _life_ms(argv)
+    return sum(int(line.split()[0]) for line in output.read_text().splitlines()) / 1e6
+
+
+def _life_ms(argv: Sequence[str]) -> float:
+    """CPU of a process with all that comes of it; what outlives it, as the guardian may, `bench.run` adopts."""
+    before = _used()
+    first = os.posix_spawn(argv[0], argv, os.environ)
+    while True:
+        try:
+            pid, status = os.wait()
+        except ChildProcessError:
+            return (_used() - before) * 1000
+        assert pid != first or status == 0, f"{argv} ended with wait status {status}"
+
+
+def _used() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
-import jobmon.distributor.worker
 from fakes.work_peer import BATCH, INDEX, WorkPeer
-
-MAIN = Path(jobmon.distributor.worker.__path__[0]) / "__main__.py"
-PYTHON = [sys.executable, "-I", "-S", str(MAIN)]
+from jobmon.distributor import worker_file
 
 StartWorker = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture(scope="session")
+def worker_argv(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What starts a worker on a node, but for its options."""
+    return [*worker_file.start(sys.executable, worker_file.build(tmp_path_factory.mktemp("worker")))]
 
 
 @pytest.fixture
@@ -27,15 +30,15 @@ def peer(tmp_path: Path) -> Iterator[WorkPeer]:
 
 
 @pytest.fixture
-def start_worker(tmp_path: Path, peer: WorkPeer) -> Iterator[StartWorker]:
+def start_worker(tmp_path: Path, peer: WorkPeer, worker_argv: list[str]) -> Iterator[StartWorker]:
     """Starts a worker; `options` are added to (and win over) the usual ones."""
     token = tmp_path / "token"
     token.write_text("server-secret\n")
     token.chmod(0o600)
-    workers: list[subprocess.Popen[str]] = []
+    started: list[subprocess.Popen[str]] = []
 
     def start(
-        *options: str, python: list[str] = PYTHON, environment: dict[str, str] | None = None
+        *options: str, argv: list[str] = worker_argv, environment: dict[str, str] | None = None
     ) -> subprocess.Popen[str]:
         given = {
             "--batch-id": str(BATCH), "--index": str(INDEX), "--url": peer.url, "--token-file": str(token),
@@ -44,22 +47,22 @@ def start_worker(tmp_path: Path, peer: WorkPeer) -> Iterator[StartWorker]:
         }  # fmt: skip
         given |= dict(option.split("=", 1) for option in options)
         words = [f"{name}={value}" for name, value in given.items() if value]
-        workers.append(
+        started.append(
             subprocess.Popen(
-                [*python, *words],
+                [*argv, *words],
                 stdin=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,
                 env={**os.environ, **(environment or {})},
             )
         )
-        return workers[-1]
+        return started[-1]
 
     yield start
-    for worker in workers:
+    for process in started:
         with suppress(ProcessLookupError):
-            worker.kill()
-        worker.communicate()
+            process.kill()
+        process.communicate()
 
 
 @pytest.fixture

@@ -10,8 +10,6 @@ import pytest
 
 from fakes.work_peer import WorkPeer, wait_until
 
-from .conftest import PYTHON
-
 RunWorker = Callable[..., tuple[int, str]]
 LIMIT_BYTES = 100 << 20
 MEMORY = Path("/sys/fs/cgroup/memory")
@@ -40,8 +38,8 @@ def _removed(folder: Path) -> bool:
     return not folder.exists()
 
 
-def in_group(group: Path) -> list[str]:
-    return [sys.executable, "-c", ENTER, str(group), *PYTHON]
+def in_group(group: Path, argv: list[str]) -> list[str]:
+    return [sys.executable, "-c", ENTER, str(group), *argv]
 
 
 def allocate(megabytes: int) -> str:
@@ -50,11 +48,11 @@ def allocate(megabytes: int) -> str:
 
 @pytest.mark.promise("F32")
 def test_a_command_killed_for_want_of_memory_is_a_resource_error(
-    peer: WorkPeer, run_worker: RunWorker, job_group: Path
+    peer: WorkPeer, run_worker: RunWorker, worker_argv: list[str], job_group: Path
 ) -> None:
     peer.command = f"{allocate(300)}; exit $?"
 
-    code, _ = run_worker(python=in_group(job_group), environment={"SLURM_JOB_ID": JOB})
+    code, _ = run_worker(argv=in_group(job_group, worker_argv), environment={"SLURM_JOB_ID": JOB})
     outcome = peer.outcome()
 
     assert code == 137
@@ -66,12 +64,12 @@ def test_a_command_killed_for_want_of_memory_is_a_resource_error(
 
 @pytest.mark.promise("F32")
 def test_the_peak_is_that_of_all_processes_together(
-    peer: WorkPeer, run_worker: RunWorker, job_group: Path
+    peer: WorkPeer, run_worker: RunWorker, worker_argv: list[str], job_group: Path
 ) -> None:
     hold = allocate(30).replace("30 << 20)", "30 << 20); import time; time.sleep(0.3)")
     peer.command = f"{hold} & {hold} & wait; exit 3"
 
-    run_worker(python=in_group(job_group), environment={"SLURM_JOB_ID": JOB})
+    run_worker(argv=in_group(job_group, worker_argv), environment={"SLURM_JOB_ID": JOB})
     outcome = peer.outcome()
 
     assert (outcome.status, outcome.failure_class) == ("E", "user")
@@ -80,11 +78,11 @@ def test_the_peak_is_that_of_all_processes_together(
 
 
 def test_a_cgroup_that_is_not_the_jobs_own_says_nothing(
-    peer: WorkPeer, run_worker: RunWorker, job_group: Path
+    peer: WorkPeer, run_worker: RunWorker, worker_argv: list[str], job_group: Path
 ) -> None:
     peer.command = f"{allocate(300)}; exit $?"
 
-    run_worker(python=in_group(job_group), environment={"SLURM_JOB_ID": "1"})
+    run_worker(argv=in_group(job_group, worker_argv), environment={"SLURM_JOB_ID": "1"})
     outcome = peer.outcome()
 
     assert (outcome.status, outcome.failure_class, outcome.exit_code) == ("E", "user", 137)

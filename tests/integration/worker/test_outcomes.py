@@ -13,8 +13,6 @@ from fakes.work_peer import INSTANCE, WorkPeer
 from jobmon.core.paths import output_file
 from jobmon.core.resources import Resources
 
-from .conftest import MAIN
-
 RunWorker = Callable[..., tuple[int, str]]
 
 
@@ -283,34 +281,92 @@ def test_shell_and_working_folder_are_the_users_choice(peer: WorkPeer, run_worke
     assert stdout_of(peer).decode() in (f"no bash\n{folder}\n", f"{os.environ.get('BASH_VERSION')}\n{folder}\n")
 
 
+@pytest.mark.parametrize("own_choice", [False, True])
+def test_a_command_runs_where_its_workflow_was_started_unless_its_user_chose_a_folder(
+    peer: WorkPeer, run_worker: RunWorker, own_choice: bool
+) -> None:
+    usual, chosen = peer.folder / "usual place", peer.folder / "chosen place"
+    usual.mkdir()
+    chosen.mkdir()
+    peer.resources = Resources(options={"working_dir": str(chosen)} if own_choice else {})
+    peer.command = "pwd"
+
+    run_worker(f"--working-dir={usual}")
+
+    assert stdout_of(peer).decode() == f"{chosen if own_choice else usual}\n"
+
+
+def test_a_working_folder_that_is_not_on_the_node_is_the_nodes_fault(
+    peer: WorkPeer, run_worker: RunWorker
+) -> None:
+    missing = peer.folder / "missing"
+
+    code, _ = run_worker(f"--working-dir={missing}")
+    outcome = peer.outcome()
+
+    assert code == 198
+    assert (outcome.status, outcome.failure_class) == ("X", "infrastructure")
+    assert f"could not be started (No such file or directory: {missing})" in outcome.message
+
+
+def test_the_environment_is_that_of_the_login_node_under_that_of_the_job(
+    peer: WorkPeer, run_worker: RunWorker
+) -> None:
+    login = peer.folder / "environment"
+    login.write_bytes(b"PATH=/login/bin:/usr/bin:/bin\0GREETING=gr\xfc\xdf\ndich\0SLURM_JOB_NAME=login\0")
+    peer.command = 'printf "%s|" "$PATH" "$GREETING" "$SLURM_JOB_NAME" "$JOBMON_TASK_ID"'
+
+    ended = run_worker(f"--environment={login}", environment={"SLURM_JOB_NAME": "job", "JOBMON_TASK_ID": "77"})
+
+    assert ended == (0, "")
+    assert stdout_of(peer) == b"/login/bin:/usr/bin:/bin|gr\xfc\xdf\ndich|job|5|"
+
+
+def test_an_environment_that_cannot_be_read_is_the_nodes_fault(peer: WorkPeer, run_worker: RunWorker) -> None:
+    code, _ = run_worker(f"--environment={peer.folder}/missing")
+    outcome = peer.outcome()
+
+    assert code == 198
+    assert (outcome.status, outcome.failure_class) == ("X", "infrastructure")
+    assert f"{peer.folder}/missing" in outcome.message
+
+
 @pytest.mark.promise("F68")
 def test_it_runs_as_an_installed_module_too(peer: WorkPeer, run_worker: RunWorker) -> None:
     peer.command = "echo out"
 
-    ended = run_worker(python=[sys.executable, "-m", "jobmon.distributor.worker"])
+    ended = run_worker(argv=[sys.executable, "-m", "jobmon.distributor.worker"])
 
     assert ended == (0, "")
     assert stdout_of(peer) == b"out\n"
 
 
 @pytest.mark.promise("F68")
-def test_its_folder_alone_is_enough(peer: WorkPeer, run_worker: RunWorker, tmp_path: Path) -> None:
-    copy = tmp_path / "any_name"
-    shutil.copytree(MAIN.parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "json.py").write_text("raise SystemExit('the wrong json')")
-    peer.command = "echo out"
+@pytest.mark.parametrize(("command", "code"), [("echo out", 0), ("echo out; exit 3", 3)])
+def test_its_file_alone_is_enough(
+    peer: WorkPeer, run_worker: RunWorker, worker_argv: list[str], tmp_path: Path, command: str, code: int
+) -> None:
+    copy = tmp_path / "other" / "any_name.pyc"
+    copy.parent.mkdir()
+    shutil.copy(worker_argv[-1], copy)
+    for module in ("json", "_json", "ast", "threading", "jobmon"):
+        (copy.parent / f"{module}.py").write_text("raise SystemExit('the wrong module')")
+    peer.command = command
 
-    ended = run_worker(python=[sys.executable, "-I", "-S", str(copy / "__main__.py")])
+    ended = run_worker(argv=[*worker_argv[:-1], str(copy)], environment={"PYTHONPATH": str(copy.parent)})
 
-    assert ended == (0, "")
+    assert ended == (code, "")
     assert stdout_of(peer) == b"out\n"
+    assert peer.outcome().exit_code == code
 
 
-def test_closed_standard_descriptors_harm_nothing(peer: WorkPeer, run_worker: RunWorker) -> None:
+def test_closed_standard_descriptors_harm_nothing(
+    peer: WorkPeer, run_worker: RunWorker, worker_argv: list[str]
+) -> None:
     peer.command = "echo out; echo err >&2; cat"
-    close_and_run = ["bash", "-c", 'exec "$@" 0<&- 1>&-', "bash", sys.executable, "-I", "-S", str(MAIN)]
+    close_and_run = ["bash", "-c", 'exec "$@" 0<&- 1>&-', "bash", *worker_argv]
 
-    ended = run_worker(python=close_and_run)
+    ended = run_worker(argv=close_and_run)
 
     assert ended == (0, "")
     assert (stdout_of(peer), stderr_of(peer)) == (b"out\n", b"err\n")
@@ -331,5 +387,5 @@ def test_a_bad_command_line_or_environment_has_its_own_exit_code(peer: WorkPeer,
 
     assert (bad_line, bad_environment) == (199, 198)
     assert told == "jobmon worker: --index is 'three'; it must be a whole number\n"
-    assert "the variable NO_SUCH_VARIABLE should hold the array index; it is None" in also_told
+    assert "the variable NO_SUCH_VARIABLE should hold the array index; it is ''" in also_told
     assert peer.requests == []

@@ -14,8 +14,6 @@ from fakes.work_peer import INSTANCE, WorkPeer, wait_until
 from jobmon.core.resources import Resources
 from jobmon.distributor.worker.command import MARK
 
-from .conftest import PYTHON
-
 StartWorker = Callable[..., subprocess.Popen[str]]
 
 
@@ -72,7 +70,7 @@ def test_a_signal_to_the_worker_reaches_the_command_and_its_grandchildren(
     assert worker.returncode == 9
     assert family.heard() == {"child": "TERM\n", "grandchild": "TERM\n"}
     assert family.alive() == []
-    assert (outcome.status, outcome.failure_class, outcome.exit_code) == ("F", "killed", 9)
+    assert (outcome.status, outcome.failure_class, outcome.exit_code) == ("T", "", 9)
     assert "was ended because the batch system told the job to end (exit code 9)" in outcome.message
 
 
@@ -123,7 +121,7 @@ def test_a_command_that_ignores_the_signal_is_killed_after_the_interrupt_timeout
 
     assert worker.returncode == 137
     assert family.heard() == {"child": "TERM\n"}
-    assert (outcome.status, outcome.failure_class, outcome.exit_code) == ("F", "killed", 137)
+    assert (outcome.status, outcome.failure_class, outcome.exit_code) == ("T", "", 137)
 
 
 def test_the_servers_stop_ends_the_command(peer: WorkPeer, family: Family, start_worker: StartWorker) -> None:
@@ -162,9 +160,16 @@ def test_the_batch_systems_warning_makes_a_resource_error_with_the_tail(
 
 
 @pytest.mark.promise("F34")
-@pytest.mark.parametrize(("runtime_seconds", "status"), [(1, "Z"), (1000, "F"), (None, "F")])
-def test_a_signal_at_the_time_limit_is_the_time_limit(
-    peer: WorkPeer, family: Family, start_worker: StartWorker, runtime_seconds: int | None, status: str
+@pytest.mark.parametrize(
+    ("runtime_seconds", "status", "failure_class"), [(4, "Z", "resource"), (1000, "T", ""), (None, "T", "")]
+)
+def test_a_signal_near_the_time_limit_is_the_time_limit(
+    peer: WorkPeer,
+    family: Family,
+    start_worker: StartWorker,
+    runtime_seconds: int | None,
+    status: str,
+    failure_class: str,
 ) -> None:
     peer.resources = Resources(runtime_seconds=runtime_seconds)
     peer.command = family.process("child")
@@ -174,7 +179,57 @@ def test_a_signal_at_the_time_limit_is_the_time_limit(
     worker.send_signal(signal.SIGTERM)
     worker.wait(30)
 
-    assert peer.outcome().status == status
+    assert (peer.outcome().status, peer.outcome().failure_class) == (status, failure_class)
+
+
+@pytest.mark.promise("F34")
+@pytest.mark.parametrize(("on_term", "exit_code"), [("exit 0", 0), (":", 137)])
+def test_a_command_at_its_time_limit_is_told_to_end_then_killed(
+    peer: WorkPeer, family: Family, start_worker: StartWorker, on_term: str, exit_code: int
+) -> None:
+    peer.resources = Resources(runtime_seconds=1)
+    peer.command = f"echo 'step 17 of 90' >&2; {family.process('child', on_term)}"
+
+    worker = start_worker("--interrupt-timeout=0.3")
+    worker.wait(30)
+    outcome = peer.outcome()
+
+    assert worker.returncode == exit_code
+    assert family.heard() == {"child": "TERM\n"}
+    assert family.alive() == []
+    assert (outcome.status, outcome.failure_class, outcome.exit_code) == ("Z", "resource", exit_code)
+    assert "was ended at its time limit" in outcome.message
+    assert "\nstep 17 of 90\n" in outcome.message
+    assert outcome.wall_seconds is not None
+    assert outcome.wall_seconds >= 1
+
+
+@pytest.mark.promise("F34")
+def test_a_command_that_is_over_before_its_time_limit_is_left_alone(
+    peer: WorkPeer, start_worker: StartWorker
+) -> None:
+    peer.resources = Resources(runtime_seconds=1000)
+
+    worker = start_worker()
+    worker.wait(30)
+
+    assert (worker.returncode, peer.outcome().status) == (0, "D")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
+def test_why_the_batch_system_ends_a_command_is_left_to_the_batch_system(
+    peer: WorkPeer, family: Family, start_worker: StartWorker, number: signal.Signals
+) -> None:
+    peer.command = f"trap 'exit 5' {number.value}; {family.process('child')}"
+    worker = start_worker()
+    family.born("child")
+
+    worker.send_signal(number)
+    worker.wait(30)
+    outcome = peer.outcome()
+
+    assert (outcome.status, outcome.failure_class) == ("T", "")
+    assert "was ended because the batch system told the job to end" in outcome.message
 
 
 @pytest.mark.promise("F35")
@@ -191,7 +246,7 @@ def test_a_command_that_the_batch_system_signals_first_is_cancelled_all_the_same
     outcome = peer.outcome()
 
     assert worker.returncode == 143
-    assert (outcome.status, outcome.failure_class) == ("F", "killed")
+    assert (outcome.status, outcome.failure_class) == ("T", "")
 
 
 def test_a_signal_that_is_not_an_end_is_only_passed_on(
@@ -207,10 +262,12 @@ def test_a_signal_that_is_not_an_end_is_only_passed_on(
     assert (worker.returncode, peer.outcome().status) == (0, "D")
 
 
-def test_a_signal_that_was_ignored_from_the_start_stays_ignored(peer: WorkPeer, start_worker: StartWorker) -> None:
+def test_a_signal_that_was_ignored_from_the_start_stays_ignored(
+    peer: WorkPeer, start_worker: StartWorker, worker_argv: list[str]
+) -> None:
     go = peer.folder / "go"
     peer.command = f"touch {go}.1; until [ -e {go} ]; do sleep 0.02; done"
-    worker = start_worker(python=["nohup", *PYTHON])
+    worker = start_worker(argv=["nohup", *worker_argv])
     wait_until((peer.folder / "go.1").exists)
 
     worker.send_signal(signal.SIGHUP)
@@ -237,7 +294,7 @@ def test_a_signal_to_end_cuts_the_report_short(peer: WorkPeer, start_worker: Sta
 @pytest.mark.promise("F30")
 @pytest.mark.parametrize("whole_group", [False, True])
 def test_the_command_dies_with_its_worker(
-    peer: WorkPeer, family: Family, start_worker: StartWorker, whole_group: bool
+    peer: WorkPeer, family: Family, start_worker: StartWorker, worker_argv: list[str], whole_group: bool
 ) -> None:
     script = peer.folder / "inner.sh"
     script.write_text(family.process("inner", on_term=":"))
@@ -248,7 +305,7 @@ def test_the_command_dies_with_its_worker(
         "-c",
         "import os, sys; os.setpgid(0, 0); os.execv(sys.argv[1], sys.argv[1:])",
     ]
-    worker = start_worker(python=[*starter, *PYTHON])
+    worker = start_worker(argv=[*starter, *worker_argv])
     family.born("child", "grandchild", "inner")
 
     os.kill(-worker.pid if whole_group else worker.pid, signal.SIGKILL)
@@ -262,7 +319,7 @@ def test_the_command_dies_with_its_worker(
 DIE_BEFORE_THE_GUARDIAN_IS_TOLD = """
 import os, signal, sys
 from jobmon.distributor.worker import command
-command.os.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+command.posix.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 environment = {**os.environb, command.MARK: os.fsencode(sys.argv[2])}
 command.Command([b"bash", b"-c", os.fsencode(sys.argv[1])], environment, (1, 2))
 """

@@ -96,35 +96,43 @@ def locator(settings: Settings) -> Callable[[], Address]:
 
 def connector(settings: Settings, locate: Callable[[], Address]) -> Connect:
     """How to connect a cluster for a workflow."""
-    folder = data_dir(settings)
 
     def connect(name: str, workflow_id: WorkflowId) -> cluster.Cluster:
-        try:
-            url = locate().url
-            kind, options = _configured(name, settings, locate)
-        except (Unanswered, *PASSING) as error:
-            raise ClusterError(str(error)) from error
-        state_dir = private(_state_dir(settings, name, workflow_id))
-        connection = cluster.Connection(
-            name=name,
-            options=options,
-            service_url=url,
-            server_file="" if settings.http.service_url else str(folder / "server.json"),
-            token_file=settings.http.token_file or str(folder / "token"),
-            state_dir=state_dir,
-            shared_dir=private(shared_dir(folder, name)),
-            spool_dir=private(state_dir / SPOOL),
-            workflow_id=workflow_id,
-            python=sys.executable,
-            parallelism=settings.local.parallelism,
-            worker=settings.worker,
-        )
-        if kind.on_nodes:
-            line = worker_file.command_line(settings, connection, worker_file.keep_environment(state_dir, kind.login_only))
-            connection = msgspec.structs.replace(connection, worker_argv=line)
+        kind, connection = prepared(settings, locate, name, workflow_id)
         return kind.connect(connection)
 
     return connect
+
+
+def prepared(
+    settings: Settings, locate: Callable[[], Address], name: str, workflow_id: WorkflowId
+) -> tuple[cluster.ClusterKind, cluster.Connection]:
+    """The kind of that cluster with all that its `connect` needs. Raises ClusterError, OSError."""
+    folder = data_dir(settings)
+    try:
+        url = locate().url
+        kind, options = _configured(name, settings, locate)
+    except (Unanswered, *PASSING) as error:
+        raise ClusterError(str(error)) from error
+    state_dir = private(_state_dir(settings, name, workflow_id))
+    connection = cluster.Connection(
+        name=name,
+        options=options,
+        service_url=url,
+        server_file="" if settings.http.service_url else str(folder / "server.json"),
+        token_file=settings.http.token_file or str(folder / "token"),
+        state_dir=state_dir,
+        shared_dir=private(shared_dir(folder, name)),
+        spool_dir=private(state_dir / SPOOL),
+        workflow_id=workflow_id,
+        python=sys.executable,
+        parallelism=settings.local.parallelism,
+        worker=settings.worker,
+    )
+    if kind.on_nodes:
+        line = worker_file.command_line(settings, connection, worker_file.keep_environment(state_dir, kind.login_only))
+        connection = msgspec.structs.replace(connection, worker_argv=line)
+    return kind, connection
 
 
 def _configured(

@@ -25,6 +25,7 @@ PROGRAM = """\
 {finder}
 MODULES |= {modules!r}
 from {package}.main import run
+gc.freeze()
 gc.enable()
 run(sys.argv[1:])
 """

@@ -3,8 +3,9 @@
 Nothing else in this plugin knows the commands or pyslurm. `choose` says which of them is in use and why.
 """
 
-import getpass
 import importlib.util
+import os
+import pwd
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -68,14 +69,20 @@ def choose(options: Options, seconds: float = QUICK_SECONDS) -> Choice:
 class Slurm:
     """The verbs. Each raises Unreachable, NoAnswer or Refused; used from one thread."""
 
-    def __init__(self, back_end: BackEnd, options: Options, sleep: Callable[[float], object] = time.sleep) -> None:
+    def __init__(
+        self,
+        back_end: BackEnd,
+        options: Options,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Nothing is asked yet."""
-        self.user = getpass.getuser()
+        self.user = _user()
         self.requests = 0
         self._back_end = back_end
-        self._bucket = Bucket(options.requests_per_second, options.burst, sleep=sleep)
-        self._controller = Breaker("Slurm")
-        self._accounting = Breaker("Slurm's accounting")
+        self._bucket = Bucket(options.requests_per_second, options.burst, clock, sleep)
+        self._controller = Breaker("Slurm", clock)
+        self._accounting = Breaker("Slurm's accounting", clock)
 
     @property
     def trouble(self) -> str:
@@ -145,3 +152,11 @@ class Slurm:
         self._bucket.recover()
         breaker.worked()
         return answer
+
+
+def _user() -> str:
+    """Who we are to Slurm: not what LOGNAME says, which `sudo` and `su` leave as it was."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())

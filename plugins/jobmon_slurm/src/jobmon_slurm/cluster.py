@@ -67,7 +67,7 @@ class SlurmCluster:
         self._waits = ""
 
     @classmethod
-    def connected(cls, connection: Connection) -> "SlurmCluster":
+    def connected(cls, connection: Connection, clock: Callable[[], float] = time.monotonic) -> "SlurmCluster":
         """Find out how to talk to Slurm, and its limits. Raises ClusterError."""
         options: Options = connection.options
         back_end, why = choose(options)
@@ -78,7 +78,7 @@ class SlurmCluster:
             limits = Limits.read(config, _submit_limit(slurm), options)
         check_reach(connection, slurm)
         log.info("Slurm %s by %s; %s", config.get("SLURM_VERSION", "?"), why, limits)
-        return cls(connection, slurm, limits)
+        return cls(connection, slurm, limits, clock)
 
     def pace(self) -> Pace:
         """Arrays as large as the limits allow; what becomes ready while two wait goes into the next one."""

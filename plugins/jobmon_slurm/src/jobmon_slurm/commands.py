@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from jobmon_slurm import text
@@ -14,15 +14,46 @@ from jobmon_slurm.shapes import NoAnswer, Partition, Queued, Record, Refused, Su
 PASSED_ON = ("HOME", "LOGNAME", "PATH", "SHELL", "SLURM_CONF", "TZ", "USER")
 CANCELLED_AT_ONCE = 200  # expressions in one scancel
 
+Start = Callable[[Sequence[str], Mapping[str, str], float], tuple[int, str, str]]
+
+
+def run_process(argv: Sequence[str], environment: Mapping[str, str], seconds: float) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a command that is given so much time.
+
+    Raises OSError when it cannot be started, TimeoutExpired, with what it wrote to standard error, when it was
+    killed with all it had started.
+    """
+    process = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd="/",
+        start_new_session=True,
+    )
+    try:
+        output, errors = (part.decode(errors="replace") for part in process.communicate(timeout=seconds))
+    except subprocess.TimeoutExpired as late:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        late.stderr = process.communicate()[1]
+        raise
+    return process.returncode, output, errors
+
 
 class Commands:
     """Runs `sbatch`, `squeue`, `sacct`, `scancel`, `scontrol`, `sinfo`, `sacctmgr`.
 
     answer_seconds  how long one command may take: a full queue makes `sbatch` sleep for ever
+    start           runs one command, as `run_process` does
     """
 
-    def __init__(self, conf: str = "", bin_dir: str = "", answer_seconds: float = 30) -> None:
+    def __init__(
+        self, conf: str = "", bin_dir: str = "", answer_seconds: float = 30, start: Start = run_process
+    ) -> None:
         """Nothing is run."""
+        self._start = start
         self.answer_seconds = answer_seconds
         self._bin_dir = bin_dir
         self._environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
@@ -72,7 +103,7 @@ class Commands:
 
     def submit_limit(self, user: str) -> int | None:
         """`sacctmgr show assoc`: the least of the user's limits on submitted jobs."""
-        limits = "--format=MaxSubmitJobs,GrpSubmitJobs"
+        limits = "format=MaxSubmitJobs,GrpSubmitJobs"
         output = self._run("sacctmgr", "--noheader", "--parsable2", "show", "assoc", f"user={user}", limits)
         return text.least(output)
 
@@ -88,36 +119,20 @@ class Commands:
         """What the command writes. Raises Unreachable, NoAnswer, or Refused with its own words."""
         argv = [str(Path(self._bin_dir, command)) if self._bin_dir else command, *words]
         try:
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=self._environment,
-                cwd="/",
-                start_new_session=True,
-            )
+            code, output, errors = self._start(argv, self._environment, self.answer_seconds)
         except OSError as error:
             raise Unreachable(f"cannot run {argv[0]}: {error.strerror}") from error
-        return _answer(process, command, self.answer_seconds)
-
-
-def _answer(process: subprocess.Popen[bytes], command: str, seconds: float) -> str:
-    try:
-        output, errors = (part.decode(errors="replace") for part in process.communicate(timeout=seconds))
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        errors = process.communicate()[1].decode(errors="replace")
-        raise NoAnswer(f"{command} did not answer within {seconds:.0f} s: {in_short(errors)}") from None
-    if process.returncode == 0:
-        return output
-    match meaning(errors):
-        case Meaning.UNREACHABLE:
-            raise Unreachable(f"{command}: {in_short(errors)}")
-        case Meaning.UNCLEAR:
-            raise NoAnswer(f"{command}: {in_short(errors)}")
-    raise Refused(f"{command}: {in_short(errors or output)}")
+        except subprocess.TimeoutExpired as late:
+            said = in_short((late.stderr or b"").decode(errors="replace"))
+            raise NoAnswer(f"{command} did not answer within {self.answer_seconds:.0f} s: {said}") from None
+        if code == 0:
+            return output
+        match meaning(errors):
+            case Meaning.UNREACHABLE:
+                raise Unreachable(f"{command}: {in_short(errors)}")
+            case Meaning.UNCLEAR:
+                raise NoAnswer(f"{command}: {in_short(errors)}")
+        raise Refused(f"{command}: {in_short(errors or output)}")
 
 
 def _options(submission: Submission) -> Iterable[str]:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable
 
 _EXPRESSION = re.compile(r"\[?([0-9,:-]+)(?:%\d+)?\]?")
-_PART = re.compile(r"(\d+)(?:-(\d+)(?::(\d+))?)?")
+_PART = re.compile(r"(\d{1,7})(?:-(\d{1,7})(?::(\d{1,7}))?)?")
+MOST = 4_000_001  # the largest MaxArraySize there is
 
 
 def parse_indices(text: str) -> list[int] | None:
@@ -18,7 +19,7 @@ def parse_indices(text: str) -> list[int] | None:
         if part is None:
             return None
         first, last, step = int(part[1]), int(part[2] or part[1]), int(part[3] or 1)
-        if step == 0:
+        if step == 0 or len(indices) + last - first >= MOST:
             return None
         indices.extend(range(first, last + 1, step))
     return indices

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 TAIL_BYTES = 4096
+MADE = ".made"  # an empty file whose age is that of the folder
 
 
 class Logs:
@@ -22,6 +23,8 @@ class Logs:
         probe = folder / ".writable"
         probe.touch()
         probe.unlink()
+        if not (folder / MADE).exists():
+            (folder / MADE).touch()
         return str(folder).replace("%", "%%") + "/%a.log"
 
     def tail(self, name: str, index: int) -> str:
@@ -37,7 +40,7 @@ class Logs:
     def hours_since(self, name: str) -> int:
         """Whole hours, rounded up, since the folder was made, which was before its array was submitted."""
         try:
-            made_at = (self._folder / name).stat().st_mtime
+            made_at = (self._folder / name / MADE).stat().st_mtime
         except OSError:
             return 24 * 30
         return max(1, int((time.time() - made_at) / 3600) + 2)

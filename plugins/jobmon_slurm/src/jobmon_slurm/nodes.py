@@ -38,9 +38,12 @@ class Nodes:
         self._clock = clock
 
     def failed(self, node: str, task_id: int, why: str) -> None:
-        """A task did not start on this node."""
-        with self._locked():
-            kept = self._read()
+        """A task did not start on this node. A note that cannot be made is none."""
+        with contextlib.suppress(OSError), self._locked():
+            others = [failure for failure in self._read() if (failure.node, failure.task_id) != (node, task_id)]
+            here = [failure for failure in others if failure.node == node]
+            spare = here[: max(0, len(here) + 1 - self._avoid_after)]
+            kept = [failure for failure in others if failure not in spare]
             self._write([*kept, Failure(node, task_id, self._clock(), why)])
 
     def avoided(self) -> dict[str, Failure]:
@@ -58,7 +61,7 @@ class Nodes:
         """What is not too old to matter."""
         try:
             failures = msgspec.json.decode(self._file.read_bytes(), type=list[Failure])
-        except (FileNotFoundError, msgspec.DecodeError):
+        except (OSError, UnicodeDecodeError, msgspec.DecodeError):
             return []
         return [failure for failure in failures if failure.at > self._clock() - self._avoid_seconds]
 

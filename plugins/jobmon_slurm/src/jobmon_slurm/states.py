@@ -64,6 +64,7 @@ IMPOSSIBLE: dict[str, str] = {
     "BadConstraints": "no node of the partition can ever give what it asks for",
     "PartitionTimeLimit": "it asks for more time than its partition gives",
     "PartitionNodeLimit": "it asks for more nodes than its partition gives",
+    "MaxMemPerLimit": "it asks for more memory than its partition gives",
     "PartitionConfig": "no node of its partition can ever give what it asks for",
     "DependencyNeverSatisfied": "the job that it waits for can never end well",
     "InvalidAccount": "its account is not valid any more",

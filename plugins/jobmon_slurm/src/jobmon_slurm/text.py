@@ -23,6 +23,7 @@ _FIELDS = (
     "ElapsedRaw",
 )
 HISTORY_FORMAT = ",".join(_FIELDS)
+_DURATION = re.compile(r"(?:(\d{1,9})-)?(?:(?:(\d{1,9}):)?(\d{1,9}):)?(\d{1,9}(?:\.\d{0,9})?)")
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
 
 
@@ -40,14 +41,14 @@ def config(output: str) -> Mapping[str, str]:
 
 def job_id(output: str) -> str:
     """The id in the last line of `sbatch --parsable`: `ID` or `ID;cluster`; "" when there is none."""
-    lines = output.split()
-    found = re.fullmatch(r"(\d+)(;\S*)?", lines[-1]) if lines else None
+    lines = output.split("\n") if (output := output.strip()) else [""]
+    found = re.fullmatch(r"([0-9]+)(;\S*)?", lines[-1].strip())
     return found[1] if found else ""
 
 
 def least(output: str) -> int | None:
     """The least of all the numbers in a table; None when there is none."""
-    return min((int(number) for number in re.findall(r"\d+", output)), default=None)
+    return min((int(number) for number in re.findall(r"\d{1,18}", output)), default=None)
 
 
 def node_addresses(output: str) -> list[str]:
@@ -90,24 +91,27 @@ def _largest(nodes: str) -> dict[str, tuple[int, int]]:
 
 
 def _leading(number: str) -> int:
-    found = re.match(r"\d+", number)
+    found = re.match(r"\d{1,18}", number)
     return int(found[0]) if found else 0
 
 
 def _numbers(field: str | None, unit: int = 1) -> Iterator[int]:
-    if field and field.isdecimal():
-        yield int(field) * unit
+    number = _whole(field or "")
+    if number is not None:
+        yield number * unit
+
+
+def _whole(word: str) -> int | None:
+    return int(word) if re.fullmatch(r"\d{1,18}", word) else None
 
 
 def seconds(duration: str) -> int | None:
     """`[DAYS-]HOURS:MINUTES:SECONDS[.MS]`, `MINUTES:SECONDS.MS`; None for any other text (UNLIMITED, INVALID)."""
-    days, dash, clock = duration.rpartition("-")
-    try:
-        parts = [float(part) for part in clock.split(":")]
-        total = sum(part * unit for part, unit in zip(reversed(parts), (1, 60, 3600), strict=False))
-        return int(total + 0.5) + 86400 * int(days if dash else 0)
-    except ValueError:
+    found = _DURATION.fullmatch(duration.strip())
+    if found is None:
         return None
+    days, hours, minutes, last = (float(part or 0) for part in found.groups())
+    return int(86400 * days + 3600 * hours + 60 * minutes + last + 0.5)
 
 
 def queue(output: str) -> list[Queued]:
@@ -160,17 +164,17 @@ def _records(row: list[str], memory: int | None) -> Iterable[Record]:
             name=name,
             user=user,
             state=base_state(state),
-            exit_code=int(code) if code.isdecimal() else None,
-            signal=int(number) if number.isdecimal() else None,
+            exit_code=_whole(code),
+            signal=_whole(number),
             since=since,
             nodes="" if nodes == "None assigned" else nodes,
             peak_memory_bytes=memory or None,
             cpu_seconds=seconds(cpu) if cpu else None,
-            wall_seconds=int(elapsed) if elapsed.isdecimal() else None,
+            wall_seconds=_whole(elapsed),
         )
 
 
 def size_bytes(text: str) -> int | None:
     """`157152K` -> bytes."""
-    found = re.fullmatch(r"([0-9.]+)([KMGTP]?)", text.strip())
+    found = re.fullmatch(r"(\d{1,18}(?:\.\d{0,18})?)([KMGTP]?)", text.strip())
     return int(float(found[1]) * _UNITS[found[2]]) if found else None

@@ -41,7 +41,7 @@ class Watch:
     def __init__(self) -> None:
         """Nothing is watched."""
         self._arrays: dict[BatchId, Watched] = {}
-        self._shown: dict[tuple[str, int], Task] = {}  # (array id, index)
+        self._shown: dict[tuple[str, str, int], Task] = {}  # (array id, name, index)
         self._others = 0
         self.reasons: Counter[str] = Counter()  # why tasks wait, as far as that is worth telling
 
@@ -64,29 +64,25 @@ class Watch:
         array = self._arrays.get(batch_id)
         return array.job_id if array else ""
 
-    def shown(self, job_id: str, index: int) -> Task | None:
-        """A task as the newest look has shown it."""
-        return self._shown.get((job_id, index))
-
-    def look(self, rows: Iterable[Queued], names: Mapping[str, str] | None = None) -> list[tuple[Batch, int]]:
+    def look(self, rows: Iterable[Queued]) -> list[tuple[Batch, int]]:
         """Take in all of the user's rows; returns the tasks that have ended since the last look.
 
         A row counts only when its name is ours: ids are given out again.
         """
-        ours = {array.job_id: array.batch.name for array in self._arrays.values()} | dict(names or {})
+        ours = {(array.job_id, array.batch.name) for array in self._arrays.values()}
         self._shown, self._others, self.reasons = {}, 0, Counter()
         for row in rows:
-            if ours.get(row.array_id) != row.name:
+            if (row.array_id, row.name) not in ours:
                 self._others += max(1, len(row.indices)) if row.state in ALIVE else 0
                 continue
             task = Task(row.state, row.reason, row.nodes)
-            self._shown.update(((row.array_id, index), task) for index in row.indices)
+            self._shown.update(((row.array_id, row.name, index), task) for index in row.indices)
             if ALIVE.get(row.state) == JobState.PENDING and row.reason not in USUAL:
                 self.reasons[row.reason] += len(row.indices)
         return [(array.batch, index) for array in list(self._arrays.values()) for index in self._ended(array)]
 
     def _ended(self, array: Watched) -> list[int]:
-        states = {index: self._shown.get((array.job_id, index)) for index in array.open}
+        states = {index: self._show(array, index) for index in array.open}
         missing = {index for index, task in states.items() if task is None}
         over = {index for index, task in states.items() if task and task.state in OVER}
         ended = over | (missing & array.missing)
@@ -96,20 +92,30 @@ class Watch:
             del self._arrays[array.batch.batch_id]
         return sorted(ended)
 
+    def _show(self, array: Watched, index: int) -> Task | None:
+        return self._shown.get((array.job_id, array.batch.name, index))
+
     def impossible(self, now: float, grace_seconds: float) -> list[tuple[Batch, int, str]]:
-        """Tasks that have waited for something impossible for so long, with Slurm's reason; named once."""
+        """Tasks that have waited for something impossible for so long, with Slurm's reason."""
         found = []
         for array in self._arrays.values():
             stuck = {
                 index: task.reason
                 for index in array.open
-                if (task := self._shown.get((array.job_id, index))) and task.reason in IMPOSSIBLE
+                if (task := self._show(array, index)) and task.reason in IMPOSSIBLE
             }
             array.stuck_since = {index: array.stuck_since.get(index, now) for index in stuck}
             overdue = [index for index, since in array.stuck_since.items() if now - since >= grace_seconds]
-            array.open.difference_update(overdue)
             found += [(array.batch, index, stuck[index]) for index in overdue]
         return found
+
+    def give_up(self, tasks: Iterable[tuple[Batch, int]]) -> None:
+        """Watch these no more."""
+        for batch, index in tasks:
+            if array := self._arrays.get(batch.batch_id):
+                array.open.discard(index)
+                if not array.open:
+                    del self._arrays[batch.batch_id]
 
 
 def expressions(tasks: Sequence[tuple[str, int]], whole: Mapping[str, int]) -> list[str]:

@@ -15,14 +15,21 @@ def test_both_forms_of_an_option_are_read() -> None:
     assert (arguments.batch_id, arguments.index, arguments.start_wait_seconds) == (7, 0, 1.5)
     assert arguments.token_file == f"{os.getcwd()}/t"
     assert arguments.node == os.uname().nodename
+    assert (arguments.working_dir, arguments.environment_file) == ("", "")
+
+
+def test_where_and_with_what_commands_run_is_told() -> None:
+    arguments = Arguments([*USUAL, "--index=0", "--working-dir=/data/a b", "--environment", "/state/env"], {})
+
+    assert (arguments.working_dir, arguments.environment_file) == ("/data/a b", "/state/env")
 
 
 def test_the_index_may_come_from_the_environment() -> None:
     words = [*USUAL, "--index-env=SGE_TASK_ID", "--index-offset=-1"]
 
-    assert Arguments(words, {"SGE_TASK_ID": "12"}).index == 11
+    assert Arguments(words, {b"SGE_TASK_ID": b"12"}).index == 11
     with pytest.raises(BadEnvironment, match="'undefined'"):
-        Arguments(words, {"SGE_TASK_ID": "undefined"})
+        Arguments(words, {b"SGE_TASK_ID": b"undefined"})
 
 
 @pytest.mark.parametrize(

@@ -202,7 +202,7 @@ def test_what_is_not_a_url_is_no_server(link_to: Connect, url: str) -> None:
 
 def test_a_name_that_cannot_be_one_is_no_server(link_to: Connect) -> None:
     with pytest.raises(Unanswered, match="label"):
-        link_to(f"http://{'x' * 70}.example/").post("/", b"{}")
+        link_to(f"http://{'ß' * 70}.example/").post("/", b"{}")
 
 
 def test_a_refusal_is_typed(peer: WorkPeer, link_to: Connect) -> None:

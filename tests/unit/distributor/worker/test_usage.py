@@ -6,7 +6,7 @@ import pytest
 
 from jobmon.distributor.worker.usage import find_memory_group
 
-SLURM = {"SLURM_JOB_ID": "77"}
+SLURM = {b"SLURM_JOB_ID": b"77"}
 V1 = "9:name=systemd:/x\n4:cpu,memory:/slurm/uid_1/job_77/step_batch/task_0\n0::/other\n"
 V2 = "0::/system.slice/slurmstepd.scope/job_77/step_batch/user/task_0\n"
 
@@ -46,12 +46,12 @@ def test_version_2_of_slurm_at_the_level_that_counts_memory(tmp_path: Path) -> N
 def test_grid_engine_names_its_cgroups_by_the_job_alone(tmp_path: Path) -> None:
     group(tmp_path / "UGE/12.3", "memory.peak", "memory.events", kills=0)
 
-    assert find_memory_group("0::/UGE/12.3\n", {"JOB_ID": "12"}, str(tmp_path)) is not None
-    assert find_memory_group("0::/UGE/12.3\n", {"JOB_ID": "1"}, str(tmp_path)) is None
+    assert find_memory_group("0::/UGE/12.3\n", {b"JOB_ID": b"12"}, str(tmp_path)) is not None
+    assert find_memory_group("0::/UGE/12.3\n", {b"JOB_ID": b"1"}, str(tmp_path)) is None
 
 
-@pytest.mark.parametrize("environment", [{}, {"SLURM_JOB_ID": "7"}, {"SLURM_JOB_ID": ""}])
-def test_a_cgroup_shared_with_others_is_not_taken(tmp_path: Path, environment: dict[str, str]) -> None:
+@pytest.mark.parametrize("environment", [{}, {b"SLURM_JOB_ID": b"7"}, {b"SLURM_JOB_ID": b""}])
+def test_a_cgroup_shared_with_others_is_not_taken(tmp_path: Path, environment: dict[bytes, bytes]) -> None:
     group(tmp_path / "user.slice/session-1.scope", "memory.peak", "memory.events", kills=1)
 
     assert find_memory_group("0::/user.slice/session-1.scope\n", environment, str(tmp_path)) is None

@@ -7,6 +7,7 @@ from jobmon.distributor.worker.verdict import judge, shell_code
 
 OUT_OF_MEMORY = "ran out of memory: the kernel killed a process of the job"
 TERMINATED = "killed by signal 15, SIGTERM"
+KILLED = "killed by signal 9, SIGKILL"
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,10 @@ TERMINATED = "killed by signal 15, SIGTERM"
         (-24, "", False, "Z", "resource", "used up its CPU time limit (killed by signal 24, SIGXCPU)"),
         (0, verdict.TIME_LIMIT, False, "Z", "resource", "was ended at its time limit (exit code 0)"),
         (-15, verdict.STOPPED, True, "F", "killed", f"was ended {verdict.STOPPED} ({TERMINATED})"),
-        (3, verdict.CANCELLED, False, "F", "killed", f"was ended {verdict.CANCELLED} (exit code 3)"),
+        (3, verdict.CANCELLED, False, "T", "", f"was ended {verdict.CANCELLED} (exit code 3)"),
+        (-15, verdict.CANCELLED, True, "T", "", f"was ended {verdict.CANCELLED} ({TERMINATED})"),
+        (-15, verdict.TIME_LIMIT, True, "Z", "resource", f"was ended at its time limit ({TERMINATED})"),
+        (-9, verdict.SUPERSEDED, False, "F", "killed", f"was ended {verdict.SUPERSEDED} ({KILLED})"),
     ],
 )  # fmt: skip
 def test_the_end_of_a_command_has_one_meaning(

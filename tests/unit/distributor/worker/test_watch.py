@@ -1,6 +1,7 @@
 """Decisions while a command runs, on a scripted command."""
 
 import signal
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -43,8 +44,12 @@ class Script:
         return [1] * self.family
 
 
-def watch(script: Script, interrupt_timeout_seconds: float = 60) -> tuple[str, int]:
-    watch = Watch(script, script, interrupt_timeout_seconds, None)  # type: ignore[arg-type]
+def watch(
+    script: Script, interrupt_timeout_seconds: float = 60, left_seconds: float | None = None
+) -> tuple[str, int]:
+    """`left_seconds`: to the command's time limit."""
+    limit_at = None if left_seconds is None else time.monotonic() + left_seconds
+    watch = Watch(script, script, interrupt_timeout_seconds, limit_at)  # type: ignore[arg-type]
     exit_code = watch.wait()
     return watch.cause, exit_code
 
@@ -86,6 +91,53 @@ def test_the_first_cause_stands() -> None:
 
     assert watch(script) == (verdict.TIME_LIMIT, 1)
     assert script.sent == [signal.SIGTERM, signal.SIGTERM]
+
+
+@pytest.mark.promise("F34")
+def test_at_its_time_limit_a_command_is_told_to_end() -> None:
+    script = Script([], [signal.SIGCHLD], "256")
+
+    assert watch(script, left_seconds=0) == (verdict.TIME_LIMIT, 1)
+    assert script.sent == [signal.SIGTERM]
+    assert script.waited[0] is not None
+    assert script.waited[0] <= 0
+    assert all(seconds is not None and 0 < seconds <= 60 for seconds in script.waited[1:])
+
+
+@pytest.mark.promise("F34")
+def test_a_command_that_stays_beyond_its_time_limit_is_killed() -> None:
+    script = Script()
+
+    assert watch(script, interrupt_timeout_seconds=0.05, left_seconds=0) == (verdict.TIME_LIMIT, -signal.SIGKILL)
+    assert script.sent == [signal.SIGTERM, signal.SIGKILL]
+
+
+@pytest.mark.promise("F34")
+def test_until_its_time_limit_a_command_is_left_alone() -> None:
+    script = Script([], "0")
+
+    assert watch(script, left_seconds=1000) == ("", 0)
+    assert script.sent == []
+    assert all(seconds is not None and 900 < seconds <= 1000 for seconds in script.waited)
+
+
+@pytest.mark.promise("F34")
+@pytest.mark.parametrize(
+    ("left_seconds", "cause"), [(4, verdict.TIME_LIMIT), (100, verdict.CANCELLED), (None, verdict.CANCELLED)]
+)
+def test_a_signal_of_the_batch_system_near_the_time_limit_comes_of_it(
+    left_seconds: float | None, cause: str
+) -> None:
+    script = Script([signal.SIGINT], "256")
+
+    assert watch(script, left_seconds=left_seconds) == (cause, 1)
+    assert script.sent == [signal.SIGINT]
+
+
+def test_a_signal_after_a_stop_of_the_server_does_not_change_its_cause() -> None:
+    script = Script([inbox.STOP], [signal.SIGTERM], "256")
+
+    assert watch(script) == (verdict.STOPPED, 1)
 
 
 @pytest.mark.promise("F27")

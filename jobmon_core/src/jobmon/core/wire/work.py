@@ -18,7 +18,7 @@ class Outcome(Request, frozen=True, kw_only=True):
 
     instance_id: TaskInstanceId
     token: str
-    status: str  # D, E, Z, U, X or F
+    status: str  # D, E, Z, U, X or F; T: the batch system ended it, and knows why
     failure_class: str = ""
     exit_code: int | None = None
     message: str = ""

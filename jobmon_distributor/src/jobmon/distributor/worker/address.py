@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-
 from .answer import Refused, Unanswered
+from .bare import decode, posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,20 +27,20 @@ def read_token(path: str) -> str:
     text, mode = _read(path)
     if mode & 0o077:
         raise Refused(403, "Forbidden", f"{path} can be read by others; run `chmod 600 {path}`")
-    return text.strip()
+    return text.decode("utf-8", "replace").strip()
 
 
 def _read_url(path: str) -> str:
     try:
-        return str(json.loads(_read(path)[0])["url"])
+        return str(decode(_read(path)[0].strip())["url"])
     except (ValueError, KeyError, TypeError):
         raise Unanswered(f"{path} does not say where the server is") from None
 
 
-def _read(path: str) -> tuple[str, int]:
+def _read(path: str) -> tuple[bytes, int]:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123  # pathlib is slow to import
-            return file.read(), os.fstat(file.fileno()).st_mode
+        with open(path, "rb", 0) as file:  # noqa: PTH123  # pathlib is slow to import
+            return file.read(), posix.fstat(file.fileno()).st_mode
     except OSError as error:
         raise Unanswered(f"cannot read {path}: {error.strerror}") from None
 

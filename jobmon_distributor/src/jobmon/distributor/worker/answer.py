@@ -6,7 +6,7 @@ must never be taken for one. All of these are `Unanswered`: nothing is known of 
 
 from __future__ import annotations
 
-import json
+from .bare import decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def accept(answer: Answer) -> bytes:
 
 def _failure(answer: Answer) -> tuple[str, str, float]:
     try:
-        failure = json.loads(answer.body)
+        failure = decode(answer.body)
         wished = failure.get("retry_after_seconds") or answer.headers.get("retry-after") or 0
         return str(failure["error"]), str(failure["message"]), max(0.0, float(wished))
     except (ValueError, KeyError, TypeError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from .bare import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ DEFAULTS = {
     "token-file": "",
     "spool-dir": "",
     "node": "",
+    "working-dir": "",  # of commands that name none
+    "environment": "",  # file with the variables of whoever submitted, NAME=VALUE, each ended by NUL
     "start-wait": "1800",
     "report-retry": "300",
     "interrupt-timeout": "10",
@@ -37,7 +39,7 @@ class BadEnvironment(Exception):
 class Arguments:
     """What the distributor told this worker; durations are in seconds, paths are absolute."""
 
-    def __init__(self, words: list[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, words: list[str], environment: Mapping[bytes, bytes]) -> None:
         """Raises BadArgument or BadEnvironment, naming the option or variable."""
         given = _given(words)
         self.batch_id = _whole(given, "batch-id")
@@ -46,7 +48,9 @@ class Arguments:
         self.server_file = _path(given["server-file"])
         self.token_file = _path(_needed(given, "token-file"))
         self.spool_dir = _path(_needed(given, "spool-dir"))
-        self.node = given["node"] or os.uname().nodename
+        self.node = given["node"] or posix.uname().nodename
+        self.working_dir = given["working-dir"]
+        self.environment_file = _path(given["environment"])
         self.start_wait_seconds = _seconds(given, "start-wait")
         self.report_retry_seconds = _seconds(given, "report-retry")
         self.interrupt_timeout_seconds = _seconds(given, "interrupt-timeout")
@@ -68,14 +72,14 @@ def _given(words: list[str]) -> dict[str, str]:
     return given
 
 
-def _index(given: dict[str, str], environment: Mapping[str, str]) -> int:
+def _index(given: dict[str, str], environment: Mapping[bytes, bytes]) -> int:
     if given["index"]:
         return _whole(given, "index")
     variable = _needed(given, "index-env")
+    value = environment.get(variable.encode(), b"").decode("utf-8", "replace")
     try:
-        return int(environment[variable]) + _whole(given, "index-offset")
-    except (KeyError, ValueError):
-        value = environment.get(variable)
+        return int(value) + _whole(given, "index-offset")
+    except ValueError:
         raise BadEnvironment(f"the variable {variable} should hold the array index; it is {value!r}") from None
 
 
@@ -100,4 +104,4 @@ def _needed(given: dict[str, str], name: str) -> str:
 
 
 def _path(text: str) -> str:
-    return os.path.abspath(text) if text else ""  # noqa: PTH100
+    return f"{posix.getcwd()}/{text}" if text and not text.startswith("/") else text

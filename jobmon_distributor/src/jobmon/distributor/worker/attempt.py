@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
 import time
 
 from .answer import Refused, Unanswered
+from .bare import posix
 from .command import MARK, Command
 from .deadline import within
+from .environment import merged
 from .output import open_outputs
-from .spool import write_spool
-from .tail import read_tail
 from .talk import report
 from .usage import own_memory_group
 from .verdict import SUPERSEDED, Verdict, judge, shell_code
@@ -32,7 +29,6 @@ ENVIRONMENT_FAILURE = 198
 LONGEST_ARGUMENT_BYTES = 131072  # MAX_ARG_STRLEN of Linux, a final NUL included
 DISK_SECONDS = 30.0
 SWEEP_SECONDS = 10.0
-LIMIT_TOLERANCE_SECONDS = 5.0
 
 
 class Attempt:
@@ -54,7 +50,7 @@ class Attempt:
         """Run the command and report its end; the exit code for this process, the command's own if it ran."""
         self._heartbeat.begin()
         self._outputs = open_outputs(self._grant, self._arguments.spool_dir)
-        self._memory_group = own_memory_group(os.environ)
+        self._memory_group = own_memory_group(posix.environ)
         self._began = time.monotonic()
         try:
             command = self._start()
@@ -69,8 +65,9 @@ class Attempt:
 
     def _start(self) -> Command:
         options = self._grant.options
-        if options.get("working_dir"):
-            os.chdir(str(options["working_dir"]))
+        working_dir = options.get("working_dir") or self._arguments.working_dir
+        if working_dir:
+            posix.chdir(str(working_dir))
         shell, text = str(options.get("shell") or "bash").encode(), self._grant.command.encode()
         argv = [shell, b"-c", text] if len(text) < LONGEST_ARGUMENT_BYTES else [shell, self._written(text)]
         stdout, stderr = self._outputs
@@ -80,6 +77,8 @@ class Attempt:
         """The path of a file with a command that is too long for an argument."""
         if b"\0" in text:
             raise ValueError("embedded null byte")
+        import os  # 1 ms of CPU
+
         os.makedirs(self._arguments.spool_dir, mode=0o700, exist_ok=True)  # noqa: PTH103
         self._script = f"{self._arguments.spool_dir}/command-{self._grant.instance_id}-{self._runner.id}"
         descriptor = os.open(self._script, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -94,7 +93,8 @@ class Attempt:
             b"JOBMON_TASK_ID": self._grant.task_id,
             b"JOBMON_WORKFLOW_ID": self._grant.workflow_id,
         }
-        return {**os.environb, **{name: b"%d" % number for name, number in ids.items()}}
+        variables = merged(self._arguments.environment_file, posix.environ)
+        return {**variables, **{name: b"%d" % number for name, number in ids.items()}}
 
     def _finish(self, command: Command) -> int:
         watch = Watch(command, self._inbox, self._arguments.interrupt_timeout_seconds, self._limit_at())
@@ -117,7 +117,7 @@ class Attempt:
 
     def _limit_at(self) -> float | None:
         limit_seconds = self._grant.runtime_seconds
-        return None if limit_seconds is None else self._began + limit_seconds - LIMIT_TOLERANCE_SECONDS
+        return None if limit_seconds is None else self._began + limit_seconds
 
     def _outcome(self, verdict: Verdict) -> dict[str, Any]:
         """A wire Outcome without the usage."""
@@ -152,6 +152,8 @@ class Attempt:
         return None
 
     def _keep(self, request: dict[str, Any], reason: Exception) -> None:
+        from .spool import write_spool  # it needs `json`
+
         say(f"could not report the outcome: {reason}")
         try:
             path = within(DISK_SECONDS, lambda: write_spool(self._arguments.spool_dir, request))
@@ -162,20 +164,25 @@ class Attempt:
     def _remove_script(self) -> None:
         if self._script:
             try:
-                within(DISK_SECONDS, lambda: os.unlink(self._script))  # noqa: PTH108
+                within(DISK_SECONDS, lambda: posix.unlink(self._script))
             except OSError as error:
                 say(f"cannot remove {self._script}: {error}")
 
 
 def say(text: str) -> None:
     """A line for whoever reads the batch system's own log of the job."""
-    with contextlib.suppress(OSError):  # nobody is there to read it
-        os.write(2, f"jobmon worker: {text}\n".encode("utf-8", "backslashreplace"))
+    try:  # noqa: SIM105  # contextlib costs 4 ms of CPU
+        posix.write(2, f"jobmon worker: {text}\n".encode("utf-8", "backslashreplace"))
+    except OSError:  # nobody is there to read it
+        pass
 
 
 def _not_started(error: OSError | ValueError) -> Verdict:
     if isinstance(error, ValueError):
         return Verdict("F", "fatal", f"can never be started ({error})")
+    import errno
+    import os  # 1 ms of CPU
+
     if error.errno == errno.E2BIG:
         return Verdict("E", "user", "could not be started: the environment is too large")
     reason = f"{error.strerror}: {os.fsdecode(error.filename or '')}"
@@ -183,6 +190,8 @@ def _not_started(error: OSError | ValueError) -> Verdict:
 
 
 def _tail(path: str, most_bytes: int) -> str:
+    from .tail import read_tail  # of those that failed only
+
     try:
         return within(DISK_SECONDS, lambda: read_tail(path, most_bytes))
     except OSError as error:

@@ -13,10 +13,9 @@ the two leaves a command to be found by a variable of its environment.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import time
+
+from .bare import posix, prctl, signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class Command:
         except BaseException:
             self._dismiss_guardian()
             raise
-        os.write(self._lifeline, b"%d\n" % self._pid)
+        posix.write(self._lifeline, b"%d\n" % self._pid)
 
     def signal(self, number: int) -> None:
         """Send a signal to every process of the command."""
@@ -86,88 +85,82 @@ class Command:
     def sweep(self, seconds: float) -> None:
         """Kill what the command has left behind, then the guardian; waits at most `seconds` for their end."""
         deadline = time.monotonic() + seconds
-        self.signal(signal.SIGKILL)
+        _kill(-self._pid, signal.SIGKILL)
         while self.others() and time.monotonic() < deadline:
-            self.collect()
             self.signal(signal.SIGKILL)
             time.sleep(0.001)
+            self.collect()
         self._dismiss_guardian()
 
     def _dismiss_guardian(self) -> None:
         _kill(self._guardian, signal.SIGKILL)  # first: the end of its pipe would be a worker's death to it
-        os.close(self._lifeline)
+        posix.close(self._lifeline)
 
     def others(self) -> list[int]:
         """All processes below the worker, but for the guardian."""
-        return [pid for pid in _descendants() if pid != self._guardian]
+        found = [pid for pid in _children(posix.getpid()) if pid != self._guardian]
+        for pid in found:  # grows while it is walked: parents first
+            found += _children(pid)
+        return found
 
 
 def _guardian(mark: bytes) -> tuple[int, int]:
     """Start the guardian; its pid and the writing end of its pipe, which nobody inherits."""
-    end, lifeline = os.pipe()
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    end, lifeline = posix.pipe()
+    nowhere = posix.open("/dev/null", posix.O_WRONLY)
     argv = [b"/bin/sh", b"-c", GUARDIAN.encode(), mark]
     everything = signal.valid_signals()
     try:
-        pid = os.posix_spawn(
+        pid = posix.posix_spawn(
             argv[0], argv, {}, file_actions=_onto(end, nowhere, nowhere), setsid=True, setsigmask=everything
         )
     except OSError:
-        os.close(lifeline)
+        posix.close(lifeline)
         raise
     finally:
-        os.close(end)
-        os.close(nowhere)
+        posix.close(end)
+        posix.close(nowhere)
     return pid, lifeline
 
 
 def _spawn(argv: list[bytes], environment: Mapping[bytes, bytes], outputs: tuple[int, int]) -> int:
-    stdin = os.open(os.devnull, os.O_RDONLY)
+    stdin = posix.open("/dev/null", posix.O_RDONLY)
     ignored_by_python = (signal.SIGPIPE, signal.SIGXFSZ)
     try:
         actions = _onto(stdin, *outputs)
-        return os.posix_spawnp(
+        return posix.posix_spawnp(
             argv[0], argv, environment, file_actions=actions, setsid=True, setsigdef=ignored_by_python
         )
     finally:
-        os.close(stdin)
+        posix.close(stdin)
 
 
 def _onto(*descriptors: int) -> list[tuple[int, int, int]]:
     """File actions that make descriptors 0, 1, 2 of these."""
-    return [(os.POSIX_SPAWN_DUP2, descriptor, target) for target, descriptor in enumerate(descriptors)]
+    return [(posix.POSIX_SPAWN_DUP2, descriptor, target) for target, descriptor in enumerate(descriptors)]
 
 
 def _adopt_orphans() -> None:
     """Become the parent of every descendant that loses its own."""
-    try:
-        import ctypes  # 3 ms of CPU
+    try:  # noqa: SIM105  # contextlib costs 4 ms of CPU
+        prctl(PR_SET_CHILD_SUBREAPER, 1)
     except ImportError:  # a Python built without libffi: daemons of the command then escape
-        return
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        pass
 
 
 def _next_ended() -> tuple[int, int, resource.struct_rusage] | None:
     try:
-        pid, status, used = os.wait4(-1, os.WNOHANG)
+        pid, status, used = posix.wait4(-1, posix.WNOHANG)
     except ChildProcessError:
         return None
     return (pid, status, used) if pid else None
 
 
-def _descendants() -> list[int]:
-    """All processes below this one, parents first."""
-    found = _children(os.getpid())
-    for pid in found:  # grows while it is walked
-        found += _children(pid)
-    return found
-
-
 def _children(pid: int) -> list[int]:
     children: list[int] = []
     try:
-        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208  # pathlib is slow to import
-            with open(f"/proc/{pid}/task/{thread}/children") as file:  # noqa: PTH123
+        for thread in posix.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb", 0) as file:  # noqa: PTH123
                 children += map(int, file.read().split())
     except OSError:  # it has ended meanwhile
         pass
@@ -176,12 +169,14 @@ def _children(pid: int) -> list[int]:
 
 def _group(pid: int) -> int:
     try:
-        return os.getpgid(pid)
+        return posix.getpgid(pid)
     except ProcessLookupError:
         return 0
 
 
 def _kill(pid: int, number: int) -> None:
     """Like os.kill (a negative pid is a group); one that has ended already is no error."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
+    try:  # noqa: SIM105
+        posix.kill(pid, number)
+    except ProcessLookupError:
+        pass

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import select
-import signal
+from .bare import signal, socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,28 +17,29 @@ PASSED_ON = frozenset((signal.SIGUSR2, signal.SIGCONT))
 
 
 class Inbox:
-    """A pipe that Python's signal handling writes to, and other threads too."""
+    """A socket pair that Python's signal handling writes to, and other threads too."""
 
     def __init__(self) -> None:
         """From now on signals that were not ignored are noted here instead of acted on. Main thread only."""
-        self._out, self._in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._ready = select.poll()
-        self._ready.register(self._out, select.POLLIN)
-        signal.set_wakeup_fd(self._in, warn_on_full_buffer=False)
+        self._out, self._in = socket.socketpair()  # a pipe would need `select` to wait for it
+        self._in.setblocking(False)
+        signal.set_wakeup_fd(self._in.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, _noted)
         for number in (*ENDING, *TIME_IS_UP, *PASSED_ON):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
                 signal.signal(number, _noted)
 
     def put(self, event: int) -> None:
         """Add an event, from any thread."""
-        os.write(self._in, bytes((event,)))
+        self._in.send(bytes((event,)))
 
     def take(self, seconds: float | None) -> bytes:
         """The events since the last call, oldest first; waits for one, at most so long."""
-        if not self._ready.poll(None if seconds is None else max(0, seconds) * 1000):
+        self._out.settimeout(None if seconds is None else max(0, seconds))
+        try:
+            return self._out.recv(4096)
+        except (TimeoutError, BlockingIOError):
             return b""
-        return os.read(self._out, 4096)
 
     def wait(self, timeout: float) -> bool:
         """Whether the batch system wants this process to end: makes an inbox the `Stop` of a Link."""
@@ -48,4 +47,4 @@ class Inbox:
 
 
 def _noted(number: int, frame: FrameType | None) -> None:
-    """Handled: the number is in the pipe already."""
+    """Handled: the number is in the socket already."""

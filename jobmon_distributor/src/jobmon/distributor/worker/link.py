@@ -7,16 +7,15 @@ spent. A `Link` belongs to one thread.
 
 from __future__ import annotations
 
-import json
-import os
-import socket
 import time
 
 from .address import Target
 from .answer import Answer, Refused, Stream, Unanswered, accept, read_answer
+from .bare import decode, encode, posix, socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
     from typing import Any, Protocol, TypeVar
 
@@ -47,6 +46,7 @@ class Link:
         self._connect_seconds = connect_seconds
         self._read_seconds = read_seconds
         self._socket: socket.socket | None = None
+        self._tls: ssl.SSLContext | None = None
         self.address = ("the server", "")  # (url, token) of the last connection
         self._prefix = ""
         self._headers = ""
@@ -76,7 +76,7 @@ class Link:
         self, path: str, payload: dict[str, Any], budget_seconds: float | None, stop: Stop | None = None
     ) -> dict[str, Any]:
         """`persist` for objects as dicts."""
-        body = json.dumps(payload).encode()
+        body = encode(payload)
         return _repeat(lambda: _decode(self.post(path, body)), budget_seconds, stop)
 
     def close(self) -> None:
@@ -125,28 +125,48 @@ class Link:
         self.address = self._locate()
         url, token = self.address
         target = Target(url)
-        raw = socket.create_connection((target.host, target.port), self._connect_seconds)
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket = _encrypted(raw, target.host) if target.tls else raw
+        raw = _connected(target.host, target.port, self._connect_seconds)
+        self._socket = self._encrypted(raw, target.host) if target.tls else raw
         self._prefix = target.prefix
         self._headers = (
             f"Host: {target.authority}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
         )
 
+    def _encrypted(self, raw: socket.socket, host: str) -> socket.socket:
+        import socket as public
+        import ssl  # 15 ms of CPU, for https only
 
-def _encrypted(raw: socket.socket, host: str) -> socket.socket:
-    import ssl  # 20 ms of CPU, for https only
+        plain = public.socket(fileno=raw.detach())
+        try:
+            plain.settimeout(self._connect_seconds)
+            self._tls = self._tls or ssl.create_default_context()  # 22 ms: it reads the certificates of the node
+            return self._tls.wrap_socket(plain, server_hostname=host)
+        except OSError:
+            plain.close()
+            self._tls = None  # there may be other certificates the next time
+            raise
 
-    try:
-        return ssl.create_default_context().wrap_socket(raw, server_hostname=host)
-    except OSError:
-        raw.close()
-        raise
+
+def _connected(host: str, port: int, seconds: float) -> socket.socket:
+    """A connection to the first address of a host that takes one. Raises OSError."""
+    failure = OSError(f"{host} has no address")
+    name = host.encode() if host.isascii() else host  # for a str Python would load its tables of Unicode: 8 ms
+    for family, kind, protocol, _, address in socket.getaddrinfo(name, port, 0, socket.SOCK_STREAM):
+        raw = socket.socket(family, kind, protocol)
+        try:
+            raw.settimeout(seconds)
+            raw.connect(address)
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return raw
+        except OSError as error:
+            raw.close()
+            failure = error
+    raise failure
 
 
 def _decode(body: bytes) -> dict[str, Any]:
     try:
-        decoded: dict[str, Any] = json.loads(body)
+        decoded: dict[str, Any] = decode(body)
     except ValueError as error:
         raise Unanswered(f"an answer that is not JSON ({error})") from None
     return decoded
@@ -171,7 +191,7 @@ def _repeat(once: Callable[[], Got], budget_seconds: float | None, stop: Stop | 
 def _pause_seconds(tries: int, wished_seconds: float) -> float:
     """Between half and all of a pause that doubles, so that thousands of workers do not come back as one."""
     longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * (1 << min(tries, 20)))
-    jitter = int.from_bytes(os.urandom(4), "big") / 2**32  # importing `random` costs 6 ms of CPU
+    jitter = int.from_bytes(posix.urandom(4), "big") / 2**32  # importing `random` costs 6 ms of CPU
     return max(longest * (0.5 + jitter / 2), wished_seconds * (1 + jitter))
 
 

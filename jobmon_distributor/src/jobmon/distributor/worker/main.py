@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from .address import fixed, noted
 from .answer import Refused, Unanswered
 from .arguments import Arguments, BadArgument, BadEnvironment
 from .attempt import ENVIRONMENT_FAILURE, Attempt, say
+from .bare import posix
 from .deadline import Remembered
 from .heartbeat import Heartbeat
 from .inbox import Inbox
@@ -21,11 +21,16 @@ BAD_COMMAND_LINE = 199
 ADDRESS_SECONDS = 10.0
 
 
+def run(words: list[str]) -> None:
+    """Do the work, then end at once: a thread that hangs in a file system must not keep the node busy."""
+    posix._exit(main(words))
+
+
 def main(words: list[str]) -> int:
     """Run one attempt; the exit code (core.constants.ReturnCodes, else the command's own)."""
     _open_standard_descriptors()
     try:
-        return _work(Arguments(words, os.environ))
+        return _work(Arguments(words, posix.environ))
     except BadArgument as error:
         say(str(error))
         return BAD_COMMAND_LINE
@@ -82,6 +87,6 @@ def _never_started(error: Unanswered | Refused) -> int:
 
 def _open_standard_descriptors() -> None:
     """Descriptors 0, 1, 2 may be closed in a batch job; no file of ours must get one of these numbers."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
-        os.set_inheritable(descriptor, True)
-    os.close(descriptor)
+    while (descriptor := posix.open("/dev/null", posix.O_RDWR)) < 3:
+        posix.set_inheritable(descriptor, True)
+    posix.close(descriptor)

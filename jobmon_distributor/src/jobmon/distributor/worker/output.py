@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from .bare import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,14 +23,20 @@ class Output:
             except OSError as error:
                 reasons.append(f"cannot write {self.path} ({error.strerror})")
         else:
-            self.path = os.devnull
-            self.descriptor = os.open(os.devnull, os.O_WRONLY)
+            self.path = "/dev/null"
+            self.descriptor = posix.open(self.path, posix.O_WRONLY)
         self.warning = f"{'; '.join(reasons)}: this output is in {self.path} instead" if reasons else ""
 
 
 def _open(path: str) -> int:
-    os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120  # pathlib is slow to import
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND
+    try:
+        return posix.open(path, flags, 0o666)
+    except FileNotFoundError:
+        import os  # for the first who writes there
+
+        os.makedirs(path.rpartition("/")[0], exist_ok=True)  # noqa: PTH103
+        return posix.open(path, flags, 0o666)
 
 
 def open_outputs(grant: Grant, fallback: str) -> tuple[Output, Output]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-
 from .answer import Unanswered
+from .bare import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ class Runner:
         """A new random id: a second copy of the same job is another runner."""
         self.id = _uuid4()
         self.node = node
-        self._sequence = itertools.count(1)  # one step of it cannot be torn by another thread
+        self._sequence = iter(range(1, 1 << 62))  # one step of it cannot be torn by another thread
 
     def request(self, **parts: object) -> dict[str, Any]:
         """The body of a `WorkRequest`."""
@@ -34,7 +32,7 @@ class Runner:
 
 def _uuid4() -> str:
     """A random uuid (importing `uuid` costs 10 ms of CPU)."""
-    bits = bytearray(os.urandom(16))
+    bits = bytearray(posix.urandom(16))
     bits[6] = bits[6] & 0x0F | 0x40
     bits[8] = bits[8] & 0x3F | 0x80
     text = bits.hex()

@@ -40,14 +40,14 @@ class MemoryGroup:
         return 0
 
 
-def own_memory_group(environment: Mapping[str, str]) -> MemoryGroup | None:
+def own_memory_group(environment: Mapping[bytes, bytes]) -> MemoryGroup | None:
     """The memory cgroup of the batch job that this process belongs to."""
     return find_memory_group(_read(MEMBERSHIP), environment, ROOT)
 
 
-def find_memory_group(membership: str, environment: Mapping[str, str], root: str) -> MemoryGroup | None:
+def find_memory_group(membership: str, environment: Mapping[bytes, bytes], root: str) -> MemoryGroup | None:
     """The same for the text of a /proc/PID/cgroup, and cgroups mounted at `root`; version 1 goes first."""
-    jobs = [environment[name] for name in ("SLURM_JOB_ID", "JOB_ID") if environment.get(name)]
+    jobs = [environment[name].decode() for name in (b"SLURM_JOB_ID", b"JOB_ID") if environment.get(name)]
     paths = _paths(membership)
     if "memory" in paths:
         return _group_of_job(
@@ -81,7 +81,7 @@ def _is_of(job: str, part: str) -> bool:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123  # pathlib is slow to import
-            return file.read()
+        with open(path, "rb", 0) as file:  # noqa: PTH123  # pathlib is slow to import
+            return file.read().decode("utf-8", "replace")
     except OSError:
         return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+from .bare import signal
 
 # Why a worker ended its command; "" for a command that ended by itself.
 STOPPED = "on request of the server"
@@ -31,6 +31,8 @@ def judge(exit_code: int, cause: str = "", out_of_memory: bool = False) -> Verdi
     how = _how(exit_code)
     if cause == TIME_LIMIT:
         return Verdict("Z", "resource", f"was ended {cause} ({how})")
+    if cause == CANCELLED:  # by its user, by a limit, for a job of higher rank: only the batch system knows
+        return Verdict("T", "", f"was ended {cause} ({how})")
     if cause:
         return Verdict("F", "killed", f"was ended {cause} ({how})")
     if exit_code == 0:
@@ -52,7 +54,9 @@ def shell_code(exit_code: int) -> int:
 def _how(exit_code: int) -> str:
     if exit_code >= 0:
         return f"exit code {exit_code}"
+    from signal import Signals  # 5 ms of CPU, for commands that were killed only
+
     try:
-        return f"killed by signal {-exit_code}, {signal.Signals(-exit_code).name}"
+        return f"killed by signal {-exit_code}, {Signals(-exit_code).name}"
     except ValueError:  # a real-time signal
         return f"killed by signal {-exit_code}"

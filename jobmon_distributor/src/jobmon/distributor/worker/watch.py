@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 
 from . import inbox, verdict
+from .bare import posix, signal
 from .verdict import shell_code
 
 TYPE_CHECKING = False
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from .command import Command
 
 KILL_AGAIN_SECONDS = 1.0
+LIMIT_TOLERANCE_SECONDS = 5.0  # a signal of the batch system so near to the limit comes of it
 LINGER_SECONDS = 0.2  # a batch system signals all processes of a job: ours may come after the command's death
 
 
@@ -23,7 +23,7 @@ class Watch:
     def __init__(
         self, command: Command, events: inbox.Inbox, interrupt_timeout_seconds: float, limit_at: float | None
     ) -> None:
-        """`limit_at`: the monotonic time from which on a signal to end means that the time limit was reached."""
+        """`limit_at`: the monotonic time at which the command has used up its run time."""
         self.cause = ""
         self._command = command
         self._events = events
@@ -35,12 +35,14 @@ class Watch:
     def wait(self) -> int:
         """Return when the command is over: its exit code, -n after signal n."""
         while (status := self._final_status()) is None:
-            self._heed(self._seconds_to_kill())
+            self._heed(self._seconds_to_act())
+            if self._at_limit(0) and not self.cause:
+                self._end(verdict.TIME_LIMIT, signal.SIGTERM)
             if self._kill_at is not None and time.monotonic() >= self._kill_at:
                 self._command.signal(signal.SIGKILL)
                 self._killed = True
                 self._kill_at += KILL_AGAIN_SECONDS
-        exit_code = os.waitstatus_to_exitcode(status)
+        exit_code = posix.waitstatus_to_exitcode(status)
         if not self.cause and shell_code(exit_code) - 128 in inbox.ENDING | inbox.TIME_IS_UP:
             self._heed(LINGER_SECONDS)
         return exit_code
@@ -55,8 +57,10 @@ class Watch:
         for event in self._events.take(seconds):
             self._act(event)
 
-    def _seconds_to_kill(self) -> float | None:
-        return None if self._kill_at is None else self._kill_at - time.monotonic()
+    def _seconds_to_act(self) -> float | None:
+        """Until the kill, else until the time limit."""
+        at = self._limit_at if self._kill_at is None and not self.cause else self._kill_at
+        return None if at is None else at - time.monotonic()
 
     def _act(self, event: int) -> None:
         if event == inbox.SUPERSEDED:  # another copy may be running: no time for manners
@@ -67,12 +71,12 @@ class Watch:
         elif event in inbox.TIME_IS_UP:
             self._end(verdict.TIME_LIMIT, signal.SIGTERM)
         elif event in inbox.ENDING:
-            self._end(verdict.TIME_LIMIT if self._at_limit() else verdict.CANCELLED, event)
+            self._end(verdict.TIME_LIMIT if self._at_limit(LIMIT_TOLERANCE_SECONDS) else verdict.CANCELLED, event)
         elif event in inbox.PASSED_ON:
             self._command.signal(event)
 
-    def _at_limit(self) -> bool:
-        return self._limit_at is not None and time.monotonic() >= self._limit_at
+    def _at_limit(self, tolerance_seconds: float) -> bool:
+        return self._limit_at is not None and time.monotonic() >= self._limit_at - tolerance_seconds
 
     def _end(self, cause: str, number: int) -> None:
         """Send the signal; the first cause stands, and so does the moment of the kill that it has set."""
