@@ -123,6 +123,7 @@ def inside(shape: str, size: str) -> dict[str, Any]:
 def _lost(slurm: SlurmCluster, box: Sandbox) -> Sample:
     """Kill a node with all that runs on it."""
     from jobmon.core import local_server, routes
+    from jobmon.core.exceptions import NotFound
     from jobmon.core.http import Server
     from jobmon.core.wire import TaskDetailQuery
 
@@ -135,7 +136,10 @@ def _lost(slurm: SlurmCluster, box: Sandbox) -> Sample:
         found = local_server.find(box.data_dir)
         if found is None:
             return None
-        tasks = Server(lambda: found).call(routes.TASK_DETAILS, TaskDetailQuery(task_id=[1])).tasks
+        try:
+            tasks = Server(lambda: found).call(routes.TASK_DETAILS, TaskDetailQuery(task_id=[1])).tasks
+        except NotFound:
+            return None
         return tasks[0].attempts[-1] if tasks and tasks[0].attempts else None
 
     try:

@@ -21,7 +21,7 @@ Settings = Mapping[str, object] | None
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
     """The cluster of this test run: submit, query, cancel; leave its daemons and its settings as they are."""
-    with shared(_folder_of_the_run(tmp_path_factory) / "slurm") as cluster:
+    with shared(folder_of_the_run(tmp_path_factory) / "slurm") as cluster:
         yield cluster
 
 
@@ -75,7 +75,7 @@ def here_or_skipped(folder: Path, options: Settings = None, limits: Settings = N
         pytest.skip(str(missing))
 
 
-def _folder_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of all workers: each of xdist's has its folder in that of the run."""
     worker = tmp_path_factory.getbasetemp()
     return worker.parent if os.environ.get("PYTEST_XDIST_WORKER") else worker

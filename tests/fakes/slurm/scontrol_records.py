@@ -1,5 +1,7 @@
 """What scontrol shows of a node, a partition, a job."""
 
+import os
+
 from fakes.slurm.call import Call
 from fakes.slurm.controller import Controller
 from fakes.slurm.indices import hosts
@@ -14,7 +16,7 @@ def node_record(node: Node, slurm: Controller) -> dict[str, object]:
         "NodeName": node.name, "Arch": "x86_64", "CoresPerSocket": 1,
         "CPUAlloc": node.used_cpus, "CPUEfctv": node.cpus, "CPUTot": node.cpus, "CPULoad": "0.01",
         "AvailableFeatures": node.features or "(null)", "ActiveFeatures": node.features or "(null)",
-        "Gres": node.gres or "(null)", "NodeAddr": "127.0.0.1", "NodeHostName": "fakehost",
+        "Gres": node.gres or "(null)", "NodeAddr": "127.0.0.1", "NodeHostName": os.uname().nodename,
         "Version": slurm.settings.version, "OS": "Linux 6.1.0 #1 SMP", "RealMemory": node.memory_mb,
         "AllocMem": node.used_memory_mb, "FreeMem": node.memory_mb - node.used_memory_mb, "Sockets": node.cpus,
         "Boards": 1, "State": node.state, "ThreadsPerCore": 1, "TmpDisk": 0, "Weight": 1, "Owner": "N/A",

@@ -143,14 +143,15 @@ class ClusterKind(msgspec.Struct, frozen=True, kw_only=True):
     def read_options(self, given: Mapping[str, str], place: str) -> Any:
         """Options from their texts. Raises ConfigError naming the `place`, the option and those that exist."""
         known = {field.name for field in msgspec.structs.fields(self.options)}
+        whose = f"of a cluster of kind {self.name!r}"
         for name in given.keys() - known:
             near = get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known)) or 'none'}"
-            raise ConfigError(f"{place} has the unknown option {name!r} of a cluster of kind {self.name!r}; {hint}")
+            raise ConfigError(f"{place} has the unknown option {name!r} {whose}; {hint}")
         try:
             return msgspec.convert(dict(given), self.options, strict=False)
         except msgspec.ValidationError as error:
-            raise ConfigError(f"{place}: an option of a cluster of kind {self.name!r} is wrong: {error}") from error
+            raise ConfigError(f"{place}: an option {whose} is wrong: {error}") from error
 
 
 def installed() -> list[str]:

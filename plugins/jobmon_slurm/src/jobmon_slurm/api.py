@@ -86,8 +86,8 @@ class Slurm:
 
     @property
     def trouble(self) -> str:
-        """Since when the controller is silent; "" if it is not."""
-        return self._controller.trouble
+        """Since when the controller, or else accounting, is silent; "" if neither is."""
+        return self._controller.trouble or self._accounting.trouble
 
     def config(self) -> Mapping[str, str]:
         """The controller's configuration."""

@@ -3,8 +3,10 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import NoReturn
+
+from msgspec.structs import replace
 
 from jobmon.core.cluster import Connection, JobState, Look
 from jobmon.core.constants import FailureClass, TaskInstanceStatus
@@ -58,11 +60,10 @@ class SlurmCluster:
         self._rows: list[Queued] = []
         self._ends: list[tuple[Batch, int]] = []  # seen, not told yet
         self._poll_at = math.inf
-        self._looked_at = -math.inf
+        self._looked_at = self._acted_at = -math.inf
         self._doubtful: set[str] = set()  # names of which a job may exist
         self._absent_since: dict[str, float] = {}
         self._missing_since: dict[TaskInstanceId, float] = {}
-        self._cancelled: set[TaskInstanceId] = set()
         self._unknown_words: dict[str, int] = {}
         self._waits = ""
 
@@ -72,11 +73,15 @@ class SlurmCluster:
         options: Options = connection.options
         back_end, why = choose(options)
         slurm = Slurm(back_end, options)
-        config = slurm.config()
-        limits = Limits.read(config, None, options)
-        if limits.has_accounting:
-            limits = Limits.read(config, _submit_limit(slurm), options)
-        check_reach(connection, slurm)
+        try:
+            config = slurm.config()
+            limits = Limits.read(config, None, options)
+            if limits.has_accounting:
+                limits = Limits.read(config, _submit_limit(slurm), options)
+            check_reach(connection, slurm)
+        except ClusterError:
+            slurm.close()
+            raise
         log.info("Slurm %s by %s; %s", config.get("SLURM_VERSION", "?"), why, limits)
         return cls(connection, slurm, limits, clock)
 
@@ -103,6 +108,8 @@ class SlurmCluster:
         """Hand over a batch as one array."""
         self._check_room(batch)
         submission = self._submission(batch)
+        self._acted_at = self._clock()
+        self._absent_since.pop(batch.name, None)
         try:
             job_id = self._slurm.submit(submission)
         except Unreachable as error:
@@ -127,17 +134,31 @@ class SlurmCluster:
         """Raises SubmitRefused while the limits leave no room: `sbatch` itself would wait for ever."""
         if batch.size > self._limits.batch:
             raise BatchTooLarge(f"Slurm takes {self._limits.batch} tasks in an array, this one has {batch.size}")
-        there = len(self._watch) + self._watch.others
+        if self._there() + batch.size > self._limits.submitted:
+            self._look_for_room()
+        there = self._there()
         if there + batch.size > self._limits.submitted:
             self._waits = f"Slurm takes {self._limits.submitted} jobs of this user at one time; {there} are there"
-            self._poll_at = min(self._poll_at, self._looked_at + self._options.poll_seconds)
             raise SubmitRefused(self._waits, FailureClass.POLICY)
+
+    def _there(self) -> int:
+        """Jobs of this user, as far as is known."""
+        return len(self._watch) + self._watch.others
+
+    def _look_for_room(self) -> None:
+        """What the last look showed may be over by now; nothing else looks when none of our own jobs is there."""
+        if self._clock() - self._looked_at < self._options.poll_seconds:
+            return
+        try:
+            self._look()
+        except (Unreachable, NoAnswer, Refused) as error:
+            raise SubmitRefused(str(error), FailureClass.POLICY) from error
 
     def _submission(self, batch: Batch) -> Submission:
         """Raises SubmitRefused when our own folder cannot be written: no job could tell anything."""
         script = self._connection.state_dir / "launch.sh"
         try:
-            if not script.exists():
+            if not script.exists() or script.read_text() != SCRIPT:
                 script.write_text(SCRIPT)
             pattern = self._logs.prepare(batch.name)
         except OSError as error:
@@ -162,7 +183,7 @@ class SlurmCluster:
             log_pattern=pattern,
             options=sbatch_options(batch.resources, self._partition_limit(batch), list(self._nodes.avoided())),
             requeue=self._options.requeue,
-            singleton=batch.look_first or batch.name in self._absent_since,
+            singleton=batch.look_first or batch.name in self._doubtful,
         )
 
     def _partition_limit(self, batch: Batch) -> int | None:
@@ -179,13 +200,15 @@ class SlurmCluster:
     def _refused(self, batch: Batch, words: str) -> NoReturn:
         """Raises what follows from Slurm's words."""
         found = meaning(words)
-        if found is Meaning.TOO_LARGE or (found is Meaning.LIMIT and not len(self._watch) and batch.size > 1):
+        if batch.size > 1 and (found is Meaning.TOO_LARGE or (found is Meaning.LIMIT and self._is_alone())):
             self._limits.too_large(batch.size)
             raise BatchTooLarge(words)
         if found is Meaning.LIMIT:
             self._waits = words
             raise SubmitRefused(words, FailureClass.POLICY)
-        if found is Meaning.FATAL:
+        if found is Meaning.FATAL and "node" in words.lower() and self._nodes.forgive():
+            raise SubmitRefused(f"{words}. It is tried again without avoiding any node", FailureClass.POLICY)
+        if found in (Meaning.FATAL, Meaning.TOO_LARGE):
             raise SubmitRefused(words, FailureClass.FATAL)
         times = self._unknown_words[batch.name] = self._unknown_words.get(batch.name, 0) + 1
         if times >= UNKNOWN_WORDS_AT_MOST:
@@ -193,25 +216,47 @@ class SlurmCluster:
         self._doubtful.add(batch.name)
         raise SubmitUnknown(words)
 
+    def _is_alone(self) -> bool:
+        """Whether no other job of this user can be what fills a limit."""
+        try:
+            self._queue()
+        except (Unreachable, NoAnswer, Refused):
+            return False
+        return not self._there()
+
     # Looking up.
 
     def look_up(self, batches: Sequence[Batch]) -> Mapping[BatchId, Look]:
         """By name: in the queue, then in accounting; absent only when both have not had it for a while."""
         by_name = {batch.name: batch for batch in batches}
-        found = {row.name: row.array_id for row in reversed(self._queue()) if row.name in by_name}
-        left = [name for name in by_name if name not in found]
+        self._doubtful.update(by_name)
+        looks = self._found(by_name, self._queued(by_name))
+        left = [name for name, batch in by_name.items() if batch.batch_id not in looks]
         if left and self._limits.has_accounting:
             hours = max(self._logs.hours_since(name) for name in left)
-            records = self._slurm.history_of_names(left, hours)
-            found |= {record.name: record.array_id for record in records if record.name in left}
-        looks = {}
-        for name, batch in by_name.items():
-            if name in found:
-                self._begin(batch, found[name])
-                looks[batch.batch_id] = Look(job_id=found[name])
-            elif self._is_settled(name):
-                looks[batch.batch_id] = Look(absent=True)
-        return looks
+            try:
+                records = self._slurm.history_of_names(left, hours)
+            except ClusterError:
+                if looks:
+                    return looks
+                raise
+            looks |= self._found(by_name, _first((one.name, one.array_id) for one in records if one.name in left))
+        absent = [batch for batch in batches if batch.batch_id not in looks and self._is_settled(batch.name)]
+        return looks | {batch.batch_id: Look(absent=True) for batch in absent}
+
+    def _queued(self, names: Container[str]) -> dict[str, str]:
+        """Name -> array in the queue. Of two of one name, left by a double submission, the later is cancelled."""
+        rows = [row for row in self._queue() if row.name in names]
+        found = _first((row.name, row.array_id) for row in rows)
+        later = {row.array_id for row in rows if row.array_id != found[row.name] and row.state not in OVER}
+        if later:
+            self._cancel(sorted(later))
+        return found
+
+    def _found(self, by_name: Mapping[str, Batch], arrays: Mapping[str, str]) -> dict[BatchId, Look]:
+        for name, job_id in arrays.items():
+            self._begin(by_name[name], job_id)
+        return {by_name[name].batch_id: Look(job_id=job_id) for name, job_id in arrays.items()}
 
     def _is_settled(self, name: str) -> bool:
         """Whether a job of this name would have come to light by now."""
@@ -223,15 +268,14 @@ class SlurmCluster:
     def events(self) -> Sequence[Observed]:
         """Look at the queue when it is time: rarely, and the more rarely the longer that takes."""
         now = self._clock()
-        if not len(self._watch) or now < self._poll_at:
-            return []
-        self._poll_at = now + self._options.poll_seconds
-        self._look()
+        impossible: list[Observed] = []
+        if not self._ends and len(self._watch) and now >= self._poll_at:
+            self._poll_at = now + self._options.poll_seconds
+            self._look()
+            impossible = self._give_up_impossible()
         ended, self._ends = self._ends, []
-        return [
-            *(Observed(instance_id=_instance(batch, index), state=JobState.ENDED) for batch, index in ended),
-            *self._give_up_impossible(),
-        ]
+        seen = [Observed(instance_id=_instance(batch, index), state=JobState.ENDED) for batch, index in ended]
+        return seen + impossible
 
     def _look(self) -> None:
         began = self._clock()
@@ -249,7 +293,7 @@ class SlurmCluster:
 
     def _queue(self) -> list[Queued]:
         """The queue as it is now, or was a moment ago."""
-        if self._clock() - self._looked_at > FRESH_SECONDS:
+        if self._looked_at <= self._acted_at or self._clock() - self._looked_at > FRESH_SECONDS:
             self._look()
         return self._rows
 
@@ -258,7 +302,8 @@ class SlurmCluster:
         stuck = self._watch.impossible(self._clock(), self._options.impossible_seconds)
         if stuck:
             tasks = [(self._watch.job_id(batch.batch_id), index) for batch, index, _ in stuck]
-            self._slurm.cancel(expressions(tasks, {}))
+            self._cancel(expressions(tasks, {}))
+            self._watch.give_up((batch, index) for batch, index, _ in stuck)
         return [_impossible(batch, index, reason) for batch, index, reason in stuck]
 
     def observe(self, jobs: Sequence[Job]) -> Sequence[Observed]:
@@ -266,8 +311,10 @@ class SlurmCluster:
         shown = {(row.array_id, row.name, index): row for row in self._queue() for index in row.indices}
         seen: list[Observed] = []
         ended: list[tuple[Job, Queued | None]] = []
-        for job in jobs:
+        for job in self._with_job_ids(jobs):
             row = shown.get((job.job_id, job.name, job.index))
+            if row and row.state not in OVER:
+                self._missing_since.pop(job.instance_id, None)
             if row and row.state in ALIVE:
                 seen.append(Observed(instance_id=job.instance_id, state=ALIVE[row.state], node=row.nodes))
             elif row and row.state not in OVER:
@@ -277,20 +324,32 @@ class SlurmCluster:
         records = self._records([job for job, _ in ended])
         return seen + [self._verdict(job, row, records) for job, row in ended]
 
-    def _records(self, jobs: Sequence[Job]) -> dict[tuple[str, str, int | None], Record]:
-        """What accounting says, if there is any."""
+    def _with_job_ids(self, jobs: Sequence[Job]) -> list[Job]:
+        """Also those of which no job id is known: a batch that was called refused may be there after all."""
+        ids: dict[str, str] = {}
+        if not all(job.job_id for job in jobs):
+            ids = _first((row.name, row.array_id) for row in self._queue())
+        return [job if job.job_id else replace(job, job_id=ids.get(job.name, "")) for job in jobs]
+
+    def _records(self, jobs: Sequence[Job]) -> dict[tuple[str, str, int | None], Record] | None:
+        """What accounting says, if there is any; None when it does not answer."""
         known = [job for job in jobs if job.job_id]
         if not known or not self._limits.has_accounting:
             return {}
         hours = max(self._logs.hours_since(job.name) for job in known)
-        records = self._slurm.history([f"{job.job_id}_{job.index}" for job in known], hours)
+        try:
+            records = self._slurm.history([f"{job.job_id}_{job.index}" for job in known], hours)
+        except (Unreachable, NoAnswer, Refused):
+            return None
         return {(record.array_id, record.name, record.index): record for record in records}
 
     def _verdict(
-        self, job: Job, row: Queued | None, records: Mapping[tuple[str, str, int | None], Record]
+        self, job: Job, row: Queued | None, records: Mapping[tuple[str, str, int | None], Record] | None
     ) -> Observed:
-        record = records.get((job.job_id, job.name, job.index))
+        record = records.get((job.job_id, job.name, job.index)) if records is not None else None
         if record is None or record.state not in OVER:
+            if row is None and records is None:
+                return Observed(instance_id=job.instance_id, state=JobState.UNKNOWN)
             if row is None:
                 return self._missing(job)
             if self._limits.has_accounting and self._absent(job) < LAG_SECONDS:
@@ -315,29 +374,33 @@ class SlurmCluster:
     # Ending.
 
     def cancel(self, jobs: Sequence[Job]) -> Sequence[Observed]:
-        """Cancel, and with the next call look whether they are gone; those that are not are cancelled again."""
-        before = [job for job in jobs if job.instance_id in self._cancelled]
-        gone = {job.instance_id for job in self._not_alive(before)} if before else set()
-        left = [job for job in jobs if job.instance_id not in gone and job.job_id]
-        if left:
-            self._slurm.cancel(expressions([(job.job_id, job.index) for job in left], {}))
-        self._cancelled = {job.instance_id for job in jobs} - gone
-        return [_cancelled(job) for job in jobs if job.instance_id in gone]
-
-    def _not_alive(self, jobs: Iterable[Job]) -> list[Job]:
+        """Cancel those that the queue still has under their names; a cancel that is lost is made again."""
         alive = {
             (row.array_id, row.name, index)
             for row in self._queue()
             if row.state not in OVER
             for index in row.indices
         }
-        return [job for job in jobs if (job.job_id, job.name, job.index) not in alive]
+        jobs = self._with_job_ids(jobs)
+        left = [job for job in jobs if (job.job_id, job.name, job.index) in alive]
+        if left:
+            self._cancel(expressions([(job.job_id, job.index) for job in left], {}))
+        return [_cancelled(job) for job in jobs if (job.job_id, job.name, job.index) not in alive]
+
+    def _cancel(self, wanted: Sequence[str]) -> None:
+        self._acted_at = self._clock()
+        self._slurm.cancel(wanted)
 
     def close(self, finished: bool) -> None:
         """Let go; a finished run leaves no logs of ours behind."""
         if finished:
             self._logs.clear()
         self._slurm.close()
+
+
+def _first(arrays: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Name -> the array that was submitted first, of pairs (name, array)."""
+    return dict(sorted(arrays, key=lambda pair: int(pair[1]), reverse=True))
 
 
 def _submit_limit(slurm: Slurm) -> int | None:

@@ -46,6 +46,14 @@ class Nodes:
             kept = [failure for failure in others if failure not in spare]
             self._write([*kept, Failure(node, task_id, self._clock(), why)])
 
+    def forgive(self) -> bool:
+        """Avoid none any more; returns whether any was."""
+        was = bool(self.avoided())
+        if was:
+            with contextlib.suppress(OSError), self._locked():
+                self._write([])
+        return was
+
     def avoided(self) -> dict[str, Failure]:
         """Nodes to be avoided now, each with the newest failure on it."""
         by_node: defaultdict[str, list[Failure]] = defaultdict(list)
