@@ -45,6 +45,7 @@ class Sandbox:
         }
         self.cpu_seconds = 0.0
         self._before = _cpu_of_children()
+        self._others = set(_children())  # of this process, which have nothing to do with the sandbox
 
     def run(self, bench: str, *words: object) -> dict[str, Any]:
         """What `inside(*words)` of a bench's module returns, called in a process of its own."""
@@ -69,14 +70,17 @@ class Sandbox:
         """Stop the server and wait for all that is left; what does not go is killed."""
         local_server.stop(self.data_dir)
         deadline = time.monotonic() + LEAVE_SECONDS
-        while (pids := _children()) and time.monotonic() < deadline:
+        while (pids := self._own()) and time.monotonic() < deadline:
             _collect(pids)
             time.sleep(0.01)
-        for pid in _children():
+        for pid in self._own():
             print(f"process {pid} had to be killed", file=sys.stderr)
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
         self.cpu_seconds = _cpu_of_children() - self._before
+
+    def _own(self) -> list[int]:
+        return [pid for pid in _children() if pid not in self._others]
 
 
 @contextlib.contextmanager

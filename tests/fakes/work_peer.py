@@ -3,6 +3,8 @@
 It reads requests as strictly as the real one and answers with the real structs.
 """
 
+import contextlib
+import socket
 import ssl
 import threading
 import time
@@ -50,6 +52,7 @@ class WorkPeer:
         self.on_outcome: Callable[[], object] = lambda: None
         self._changed = threading.Condition()
         self._let_go = threading.Event()
+        self.connections: list[socket.socket] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         if tls:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
@@ -66,6 +69,13 @@ class WorkPeer:
         self._let_go.set()
         self._server.shutdown()
         self._server.server_close()
+        self.cut()
+
+    def cut(self) -> None:
+        """End all connections, as a server does that is started again."""
+        while self.connections:
+            with contextlib.suppress(OSError):
+                self.connections.pop().shutdown(socket.SHUT_RDWR)
 
     # --- what was said ---
 
@@ -148,6 +158,10 @@ def _handler(peer: WorkPeer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
+
+        def setup(self) -> None:
+            super().setup()
+            peer.connections.append(self.connection)
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))

@@ -178,6 +178,7 @@ def test_a_server_that_does_not_know_the_token_leaves_the_outcome_in_the_spool(
     peer.wait(lambda: bool(peer.said("claims")))
 
     (peer.folder / "token").write_text("another")
+    peer.cut()
     go.write_text("")
     _, told = worker.communicate(timeout=30)
 

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from jobmon.core.cluster import Look, instances
 from jobmon.core.constants import FailureClass
 from jobmon.core.ids import BatchId
+from jobmon.core.resources import Resources
 from jobmon.core.wire import Batch, Job, Launched, Observed, Refused
 from jobmon.distributor.actions import Action, Adopt, Cancel, Drop, Listen, LookUp, Observe, Report, Submit
 from jobmon.distributor.patience import Pauses, Turn, Wanted
@@ -46,6 +47,7 @@ class Plan:
         self._waiting: dict[BatchId, Batch] = {}
         self._unseen: dict[BatchId, Unseen] = {}
         self._settled: dict[BatchId, Launched | Refused] = {}
+        self._hopeless: list[tuple[Resources, str]] = []  # what the cluster will never take, in its words
         self._cancels = Wanted(self._pauses.cancel)
         self._suspects = Wanted(self._pauses.observe)
         self._submit = Turn(-math.inf)
@@ -99,6 +101,7 @@ class Plan:
             self._unseen[batch.batch_id] = Unseen(now, batch=batch)
         else:
             self._waiting[batch.batch_id] = batch
+            self._refuse_hopeless()
         return True
 
     # What to do.
@@ -179,7 +182,19 @@ class Plan:
             self._waiting[batch.batch_id] = batch
             self._slow_down(message, now)
         else:
+            if failure_class == FailureClass.FATAL:
+                self._hopeless.append((batch.resources, message))
             self._settle(batch, Refused(batch_id=batch.batch_id, failure_class=failure_class, message=message))
+            self._refuse_hopeless()
+
+    def _refuse_hopeless(self) -> None:
+        """Ten thousand tasks that ask for what the cluster will never give cost it one question."""
+        for batch in list(self._waiting.values()):
+            words = next((words for asked, words in self._hopeless if asked == batch.resources), None)
+            if words is not None:
+                self._unseen[batch.batch_id] = Unseen(math.inf, batch=self._waiting.pop(batch.batch_id))
+                refusal = Refused(batch_id=batch.batch_id, failure_class=FailureClass.FATAL, message=words)
+                self._settle(batch, refusal)
 
     def unclear(self, batch: Batch, message: str, now: float) -> None:
         """The cluster may have taken this batch."""

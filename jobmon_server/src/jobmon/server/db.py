@@ -47,7 +47,8 @@ class Database:
         """`synchronous` is SQLite's: FULL survives a power cut, NORMAL a killed process."""
         self.engine = _engine(url, synchronous)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
-        self._writer = threading.Lock() if self.is_sqlite else contextlib.nullcontext()
+        self._writer = threading.Lock()  # of the one connection of SQLite that writes
+        self._kept: Connection | None = None
 
     def create(self) -> None:
         """Make the tables that are missing."""
@@ -87,10 +88,18 @@ class Database:
 
     @contextlib.contextmanager
     def _begin(self) -> Iterator[Connection]:
-        with self._writer, self.engine.connect() as plain:
-            connection = plain.execution_options(writes=True)
-            with connection.begin():
+        if self.is_sqlite:
+            with self._writer, self._keep().begin():
+                yield self._keep()
+        else:
+            with self.engine.connect() as connection, connection.begin():
                 yield connection
+
+    def _keep(self) -> Connection:
+        """The connection that writes; taking one out of the pool each time would cost a tenth of a small write."""
+        if self._kept is None or self._kept.closed or self._kept.invalidated:
+            self._kept = self.engine.connect().execution_options(writes=True)
+        return self._kept
 
     @contextlib.contextmanager
     def _naming_failures(self) -> Iterator[None]:
@@ -110,6 +119,8 @@ class Database:
 
     def dispose(self) -> None:
         """Close all connections."""
+        if self._kept is not None:
+            self._kept.close()
         self.engine.dispose()
 
 

@@ -10,6 +10,7 @@ import fcntl
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -35,6 +36,11 @@ log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 5.0
 GARBAGE_EVERY = 20_000  # new objects: a step makes many, and hardly any in circles
+
+
+def _connections() -> int:
+    """How many may be open: workers by the thousand, as far as this process may have files."""
+    return max(100, min(10_000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
 
 
 class Idle:
@@ -69,8 +75,15 @@ def main() -> None:
         idle = Idle(make_app(service))
         listener = _listen(folder, settings.server.host, settings.server.port)
         server = waitress.server.create_server(
-            idle, sockets=[listener], threads=settings.server.threads, ident=None, channel_timeout=3600
+            idle,
+            sockets=[listener],
+            threads=settings.server.threads,
+            ident=None,
+            channel_timeout=3600,
+            connection_limit=_connections(),
+            asyncore_use_poll=True,
         )
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that somebody waits a moment is no news
         gc.freeze()  # what is here now stays: looking through it again and again took a tenth of the CPU
         gc.set_threshold(GARBAGE_EVERY, 20, 50)
         gc.enable()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from jobmon.distributor.worker import inbox, verdict
+from jobmon.distributor.worker import watch as watch_module
 from jobmon.distributor.worker.watch import Watch
 
 
@@ -60,6 +61,17 @@ def test_a_command_that_ends_by_itself_is_waited_for_without_a_timeout() -> None
     assert watch(script) == ("", 3)
     assert script.waited == [None, None, None]
     assert script.sent == []
+
+
+def test_after_a_moment_a_command_is_no_short_one_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_module, "SHORT_SECONDS", 0.0)
+    script, told = Script([], [], "0"), []
+    watch = Watch(script, script, 60, None, not_short=lambda: told.append(len(script.waited)))  # type: ignore
+
+    assert watch.wait() == 0
+    assert told == [1]
+    assert script.waited[0] is not None
+    assert script.waited[1:] == [None, None]
 
 
 @pytest.mark.promise("F35")

@@ -97,7 +97,9 @@ class Attempt:
         return {**variables, **{name: b"%d" % number for name, number in ids.items()}}
 
     def _finish(self, command: Command) -> int:
-        watch = Watch(command, self._inbox, self._arguments.interrupt_timeout_seconds, self._limit_at())
+        patience = self._arguments.interrupt_timeout_seconds
+        # A short command's outcome goes over the connection of its claim; but the server has thousands of us.
+        watch = Watch(command, self._inbox, patience, self._limit_at(), not_short=self._link.close)
         exit_code = watch.wait()
         wall_seconds = time.monotonic() - self._began
         command.sweep(SWEEP_SECONDS)

@@ -69,9 +69,9 @@ def _await_grant(arguments: Arguments, runner: Runner, link: Link) -> Grant | No
     """Ask for the go until there is one; None when there never will be."""
     while True:
         answer = claim(link, runner, arguments.batch_id, arguments.index, arguments.start_wait_seconds)
-        link.close()  # the next question is far away, and the server has thousands of us
         if isinstance(answer, Grant):
             return answer
+        link.close()  # the next question is far away, and the server has thousands of us
         if answer.gone:
             return None
         time.sleep(answer.retry_after_seconds)

@@ -10,8 +10,11 @@ from .verdict import shell_code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .command import Command
 
+SHORT_SECONDS = 2.0
 KILL_AGAIN_SECONDS = 1.0
 LIMIT_TOLERANCE_SECONDS = 5.0  # a signal of the batch system so near to the limit comes of it
 LINGER_SECONDS = 0.2  # a batch system signals all processes of a job: ours may come after the command's death
@@ -21,9 +24,19 @@ class Watch:
     """The wait for a command. `cause` is why it was ended, one of `verdict`'s texts, "" if it ended by itself."""
 
     def __init__(
-        self, command: Command, events: inbox.Inbox, interrupt_timeout_seconds: float, limit_at: float | None
+        self,
+        command: Command,
+        events: inbox.Inbox,
+        interrupt_timeout_seconds: float,
+        limit_at: float | None,
+        not_short: Callable[[], object] | None = None,
     ) -> None:
-        """`limit_at`: the monotonic time at which the command has used up its run time."""
+        """`limit_at`: the monotonic time at which the command has used up its run time.
+
+        `not_short` is called once the command has run for longer than a moment.
+        """
+        self._not_short = not_short
+        self._not_short_at = time.monotonic() + SHORT_SECONDS
         self.cause = ""
         self._command = command
         self._events = events
@@ -36,6 +49,9 @@ class Watch:
         """Return when the command is over: its exit code, -n after signal n."""
         while (status := self._final_status()) is None:
             self._heed(self._seconds_to_act())
+            if self._not_short and time.monotonic() >= self._not_short_at:
+                self._not_short()
+                self._not_short = None
             if self._at_limit(0) and not self.cause:
                 self._end(verdict.TIME_LIMIT, signal.SIGTERM)
             if self._kill_at is not None and time.monotonic() >= self._kill_at:
@@ -58,8 +74,10 @@ class Watch:
             self._act(event)
 
     def _seconds_to_act(self) -> float | None:
-        """Until the kill, else until the time limit."""
+        """Until the kill, else until the time limit; before that until the command is no short one any more."""
         at = self._limit_at if self._kill_at is None and not self.cause else self._kill_at
+        if self._not_short:
+            at = self._not_short_at if at is None else min(at, self._not_short_at)
         return None if at is None else at - time.monotonic()
 
     def _act(self, event: int) -> None:
