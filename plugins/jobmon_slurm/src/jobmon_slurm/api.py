@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 from jobmon_slurm.commands import Commands, find
 from jobmon_slurm.options import Options
 from jobmon_slurm.pace import Breaker, Bucket
+from jobmon_slurm.refusals import Meaning, meaning
 from jobmon_slurm.shapes import (
     BackEnd,
     NoAnswer,
@@ -146,7 +147,9 @@ class Slurm:
             self._bucket.slow_down()
             breaker.failed(str(error))
             raise
-        except Refused:
+        except Refused as error:
+            if meaning(str(error)) is Meaning.LATER:
+                self._bucket.slow_down()
             breaker.worked()
             raise
         self._bucket.recover()

@@ -203,7 +203,7 @@ class SlurmCluster:
         if batch.size > 1 and (found is Meaning.TOO_LARGE or (found is Meaning.LIMIT and self._is_alone())):
             self._limits.too_large(batch.size)
             raise BatchTooLarge(words)
-        if found is Meaning.LIMIT:
+        if found in (Meaning.LIMIT, Meaning.LATER):
             self._waits = words
             raise SubmitRefused(words, FailureClass.POLICY)
         if found is Meaning.FATAL and "node" in words.lower() and self._nodes.forgive():

@@ -55,14 +55,14 @@ class Nodes:
         return was
 
     def avoided(self) -> dict[str, Failure]:
-        """Nodes to be avoided now, each with the newest failure on it."""
+        """Nodes to be avoided now, each with the newest failure on it. A task is noted once for each node."""
         by_node: defaultdict[str, list[Failure]] = defaultdict(list)
         for failure in self._read():
             by_node[failure.node].append(failure)
         return {
             node: failures[-1]
             for node, failures in sorted(by_node.items())
-            if len({failure.task_id for failure in failures}) >= self._avoid_after
+            if len(failures) >= self._avoid_after
         }
 
     def _read(self) -> list[Failure]:

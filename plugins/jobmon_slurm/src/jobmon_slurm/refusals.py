@@ -9,7 +9,8 @@ class Meaning(StrEnum):
 
     UNREACHABLE = "unreachable"  # nothing was sent: try again later
     UNCLEAR = "unclear"  # it may have been done
-    LIMIT = "limit"  # a limit of the site or of the user: wait
+    LATER = "later"  # not now: wait
+    LIMIT = "limit"  # too many jobs, of the user or altogether: wait, or ask for fewer
     TOO_LARGE = "too large"  # an array of this size is never taken
     FATAL = "fatal"  # can never work as it was asked for
     UNKNOWN = "unknown"  # words that this table does not know
@@ -30,14 +31,11 @@ _TABLE: tuple[tuple[Meaning, str], ...] = (
     (Meaning.TOO_LARGE, r"Invalid job array specification"),
     (Meaning.FATAL, r"(Assoc|QOS)Max\w*PerJob|QOSMin"),
     (Meaning.LIMIT, r"SubmitJob|Job violates accounting/QOS policy|MaxSubmit|job submit limit"),
-    (
-        Meaning.LIMIT,
-        r"temporarily unable to accept job|Resource temporarily unavailable|maximum job count|[Rr]ate.?limit",
-    ),
-    (Meaning.LIMIT, r"Access/permission denied.*maintenance|maintenance reservation|Partition in DOWN state"),
-    (Meaning.LIMIT, r"Required (partition|node) not available|Requested reservation (not usable now|is in use)"),
-    (Meaning.LIMIT, r"Requested nodes are busy|Licenses currently unavailable|try again|I/O error writing script"),
-    (Meaning.LIMIT, r"Requested operation is presently disabled|submissions disabled"),
+    (Meaning.LIMIT, r"temporarily unable to accept job|Resource temporarily unavailable|maximum job count"),
+    (Meaning.LATER, r"[Rr]ate.?limit|denied.*maintenance|maintenance reservation|Partition in DOWN state"),
+    (Meaning.LATER, r"Required (partition|node) not available|Requested reservation (not usable now|is in use)"),
+    (Meaning.LATER, r"Requested nodes are busy|Licenses currently unavailable|try again|I/O error writing script"),
+    (Meaning.LATER, r"Requested operation is presently disabled|submissions disabled"),
     (Meaning.FATAL, r"[Ii]nvalid (partition|account|qos|QOS|feature|node name|wckey|generic resource|license)"),
     (
         Meaning.FATAL,
