@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from typing import NoReturn
 
 from msgspec.structs import replace
@@ -321,7 +321,8 @@ class SlurmCluster:
                 seen.append(Observed(instance_id=job.instance_id, state=JobState.UNKNOWN))
             else:
                 ended.append((job, row))
-        records = self._records([job for job, _ in ended])
+        whole = {job.job_id for job, row in ended if row is None and not job.started}
+        records = self._records([job for job, _ in ended], whole)
         return seen + [self._verdict(job, row, records) for job, row in ended]
 
     def _with_job_ids(self, jobs: Sequence[Job]) -> list[Job]:
@@ -331,22 +332,29 @@ class SlurmCluster:
             ids = _first((row.name, row.array_id) for row in self._queue())
         return [job if job.job_id else replace(job, job_id=ids.get(job.name, "")) for job in jobs]
 
-    def _records(self, jobs: Sequence[Job]) -> dict[tuple[str, str, int | None], Record] | None:
-        """What accounting says, if there is any; None when it does not answer."""
+    def _records(
+        self, jobs: Sequence[Job], whole: Collection[str]
+    ) -> dict[tuple[str, str, int | None], Record] | None:
+        """What accounting says, if there is any; None when it does not answer.
+
+        whole  arrays of which tasks that never started are not found: they share a record that a question for
+               one of them does not find
+        """
         known = [job for job in jobs if job.job_id]
         if not known or not self._limits.has_accounting:
             return {}
         hours = max(self._logs.hours_since(job.name) for job in known)
         try:
-            records = self._slurm.history([f"{job.job_id}_{job.index}" for job in known], hours)
+            found = _by_task(self._slurm.history([f"{job.job_id}_{job.index}" for job in known], hours))
+            left = {job.job_id for job in known if _key(job) not in found} & set(whole)
+            return found | _by_task(self._slurm.history(sorted(left), hours)) if left else found
         except (Unreachable, NoAnswer, Refused):
             return None
-        return {(record.array_id, record.name, record.index): record for record in records}
 
     def _verdict(
         self, job: Job, row: Queued | None, records: Mapping[tuple[str, str, int | None], Record] | None
     ) -> Observed:
-        record = records.get((job.job_id, job.name, job.index)) if records is not None else None
+        record = records.get(_key(job)) if records is not None else None
         if record is None or record.state not in OVER:
             if row is None and records is None:
                 return Observed(instance_id=job.instance_id, state=JobState.UNKNOWN)
@@ -409,6 +417,14 @@ def _submit_limit(slurm: Slurm) -> int | None:
     except ClusterError as error:
         log.warning("what accounting lets this user submit is not known: %s", error)
         return None
+
+
+def _key(job: Job) -> tuple[str, str, int | None]:
+    return job.job_id, job.name, job.index
+
+
+def _by_task(records: Iterable[Record]) -> dict[tuple[str, str, int | None], Record]:
+    return {(record.array_id, record.name, record.index): record for record in records}
 
 
 def _instance(batch: Batch, index: int) -> TaskInstanceId:
