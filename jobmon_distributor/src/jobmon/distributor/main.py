@@ -130,7 +130,9 @@ def prepared(
         worker=settings.worker,
     )
     if kind.on_nodes:
-        line = worker_file.command_line(settings, connection, worker_file.keep_environment(state_dir, kind.login_only))
+        line = worker_file.command_line(
+            settings, connection, worker_file.keep_environment(state_dir, kind.login_only)
+        )
         connection = msgspec.structs.replace(connection, worker_argv=line)
     return kind, connection
 

@@ -130,6 +130,10 @@ class Slurm:
         """How many jobs the user may have submitted at one time."""
         return self._ask(self._accounting, lambda: self._back_end.submit_limit(self.user))
 
+    def be_patient(self, seconds: float) -> None:
+        """Give each command at least so long to answer."""
+        self._back_end.answer_seconds = max(self._back_end.answer_seconds, seconds)
+
     def close(self) -> None:
         """Let go."""
         self._back_end.close()

@@ -78,6 +78,8 @@ class SlurmCluster:
             limits = Limits.read(config, None, options)
             if limits.has_accounting:
                 limits = Limits.read(config, _submit_limit(slurm), options)
+            if not options.answer_seconds:
+                slurm.be_patient(3 * limits.message_seconds)
             check_reach(connection, slurm)
         except ClusterError:
             slurm.close()

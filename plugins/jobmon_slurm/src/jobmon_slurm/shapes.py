@@ -81,7 +81,12 @@ class Record:
 
 
 class BackEnd(Protocol):
-    """A way to talk to Slurm. Every verb raises Unreachable, NoAnswer or Refused."""
+    """A way to talk to Slurm. Every verb raises Unreachable, NoAnswer or Refused.
+
+    answer_seconds  how long a verb may take
+    """
+
+    answer_seconds: float
 
     def version(self) -> str:
         """Of the Slurm that is talked to, as `22.05.8`."""
