@@ -40,7 +40,7 @@ def mariadb(folder: Path) -> Iterator[str]:
         raise Unavailable(MISSING.format("MariaDB"))
     user = _user("mysql", folder)
     data, port, unix = folder / "data", free_port(), folder / "sock"
-    common = ["--no-defaults", f"--datadir={data}", f"--user={user}"]
+    common = ["--no-defaults", f"--datadir={data}", f"--user={user}", f"--tmpdir={folder}"]
     _run([install, *common, "--auth-root-authentication-method=normal", "--skip-test-db"], folder)
     serve = [
         f"--port={port}",

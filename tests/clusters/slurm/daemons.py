@@ -54,6 +54,7 @@ def make_database(site: Site, programs: dict[str, str]) -> None:
     if (data / "mysql").is_dir():
         return
     options = {"datadir": data, "user": user(), "auth-root-authentication-method": "socket"}
+    options["tmpdir"] = site.folder  # two that make their tables at once meet in a common one
     options |= {"auth-root-socket-user": user(), "innodb-log-file-size": "16M"}
     command = [programs["mariadb-install-db"], "--no-defaults", "--skip-test-db", *_flags(options)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=site.folder, timeout=120)
