@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -77,7 +78,7 @@ class SgeCluster:
     def down(self, for_good: bool = False) -> None:
         """End both daemons, then what jobs left; the logs stay.
 
-        qmaster takes 7 s to end. `for_good` kills it: after a later `up` it would give the same numbers
+        qmaster takes some seconds to end. `for_good` kills it: after a later `up` it would give the same numbers
         to jobs again, as after a crash.
         """
         if sites.load(self.folder):
@@ -85,7 +86,11 @@ class SgeCluster:
                 self._end_all(for_good)
 
     def start(self, name: str) -> None:
-        """Start one daemon, wait until it answers."""
+        """Start one daemon, wait until it answers.
+
+        An execd whose qmaster came back reports after 30 s at most. An execd that came back itself
+        reports what ended meanwhile at once, but asks only once a minute after jobs that live on.
+        """
         daemon = self._daemons()[name]
         if daemon.pid is None:
             daemon.start({**clients.environment(self.site), "SGE_ND": "true"})  # no daemon: it keeps its pid
@@ -119,7 +124,7 @@ class SgeCluster:
         """Until both daemons answer, qmaster has heard of execd."""
         every = self._daemons()
         for name, daemon in every.items():
-            self._wait(lambda name=name: clients.answers(self.site, name), f"{name} does not answer", daemon)
+            self._wait(partial(clients.answers, self.site, name), f"{name} does not answer", daemon)
         count = len(configuration.SLOTS)
         self._wait(lambda: clients.queues_are_up(self.site, count), "no queue is up", *every.values())
 
@@ -148,10 +153,9 @@ class SgeCluster:
             daemon.send(signal.SIGCONT)
         if all(daemon.pid for daemon in every.values()):
             self._delete_jobs()
-        for daemon in every.values():
-            daemon.send(signal.SIGKILL if for_good else signal.SIGTERM)
-        for daemon in every.values():
-            daemon.end()
+        end = Daemon.kill if for_good else Daemon.end
+        for daemon in every.values():  # qmaster first: it waits for an execd that has gone
+            end(daemon)
         self._end_jobs(site)
 
     def _delete_jobs(self) -> None:

@@ -2,11 +2,14 @@
 
 Who enforces what:
 
-`h_vmem`: the shepherd makes it RLIMIT_AS of each process, so that malloc fails; execd adds up the job's processes
-    every second or so and ends a job above it with SIGKILL, `failed 37` in qacct.
-    A consumable of the node; 1 GB for who does not ask.
-`h_rt`: execd, with SIGKILL, within a second or two; `failed 37` too.
-Processes that a job left behind: execd, by the group id that each job has of its own (only under root).
+`h_vmem`: the shepherd makes it RLIMIT_AS of each process (times the slots), so that malloc fails and the job
+    ends as it likes: `failed 0`. What the job's processes have together execd looks at every second or so:
+    SIGKILL, `failed 37`, exit_status 137. A consumable of the node; 1 GB for who asks for none.
+`h_rt`: execd, about a second late: SIGKILL, `failed 37`, exit_status 137. The limit of short.q is for
+    those who ask for none too; who asks for more never runs there.
+`s_rt`: execd, SIGUSR1; who has no handler for it ends with `failed 100`, exit_status 138.
+A job is killed as a process group. ENABLE_ADDGRP_KILL finds what left the group by the group id that each job
+    has of its own, but only under an execd of root, never processes of root, never after a normal end.
 """
 
 import os
@@ -22,9 +25,15 @@ from clusters.sge.packages import PROGRAMS, SHARED
 from clusters.sge.site import HOST, Site
 
 SLOTS = {"all.q": 32, "short.q": 8}
-MEMORY = {"name": "h_vmem", "shortcut": "h_vmem", "type": "MEMORY", "relop": "<=", "requestable": "YES"}
+MEMORY: dict[str, object] = {
+    "name": "h_vmem",
+    "shortcut": "h_vmem",
+    "type": "MEMORY",
+    "relop": "<=",
+    "requestable": "YES",
+}
 MEMORY |= {"consumable": "YES", "default": "1G", "urgency": "0"}
-SCHEDULER = {"schedule_interval": "0:0:1", "flush_submit_sec": 1, "flush_finish_sec": 1}
+SCHEDULER: dict[str, object] = {"schedule_interval": "0:0:1", "flush_submit_sec": 1, "flush_finish_sec": 1}
 SCHEDULER |= {"queue_sort_method": "seqno", "job_load_adjustments": "NONE", "schedd_job_info": "true"}
 
 
@@ -38,8 +47,8 @@ def write(site: Site, options: Mapping[str, object]) -> None:
     shutil.rmtree(site.spool, ignore_errors=True)
     for folder in (site.common, site.programs, site.spool / "qmaster", site.spool / "database", _etc(site)):
         folder.mkdir(parents=True, exist_ok=True)
-    for folder in ("log", "pids", "tmp"):
-        (site.folder / folder).mkdir(exist_ok=True)
+    for name in ("log", "pids", "tmp"):
+        (site.folder / name).mkdir(exist_ok=True)
     (site.folder / "tmp").chmod(0o1777)
     _name_logs(site)
     _link(site)
@@ -87,7 +96,7 @@ def _global(site: Site) -> dict[str, object]:
         "max_unheard": "00:00:20",
         "loglevel": "log_info",
         "qmaster_params": "ENABLE_FORCED_QDEL_IF_UNKNOWN=true",
-        "execd_params": "ENABLE_ADDGRP_KILL=true,USE_SMAPS=true",
+        "execd_params": "ENABLE_ADDGRP_KILL=true,USE_SMAPS=true,INHERIT_ENV=false",  # not of who said `up`
         "reporting_params": f"{reports} sharelog=00:00:00",
         "gid_range": site.group_ids,
     }
@@ -114,7 +123,7 @@ def _link(site: Site) -> None:
 
 def _write_common(site: Site) -> None:
     """Every daemon and client calls this machine HOST, so that nobody leaves loopback or minds /etc/hosts."""
-    bootstrap = {
+    bootstrap: dict[str, object] = {
         "admin_user": user(),
         "default_domain": "none",
         "ignore_fqdn": "true",
