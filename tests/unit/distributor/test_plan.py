@@ -1,6 +1,7 @@
 import math
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from fakes.cluster import FakeCluster, jobs_of
 from fakes.server import batch
 from jobmon.core.cluster import JobState, Look
 from jobmon.core.exceptions import ClusterError, SubmitRefused, SubmitUnknown
+from jobmon.core.resources import Resources
 from jobmon.core.wire import Batch, Launched, Observed, Refused
 from jobmon.distributor.actions import Cancel, Drop, Listen, LookUp, Observe, Report, Submit
 from jobmon.distributor.patience import Pause, Pauses, rest_seconds
@@ -119,6 +121,20 @@ def test_a_refusal_is_reported_in_the_words_of_the_cluster(desk, failure_class):
     assert desk.reports == [Refused(batch_id=1, failure_class=failure_class, message="Invalid account")]
     assert desk.plan.in_hand == []
     assert desk.plan.notice == ""
+
+
+@pytest.mark.promise("F56")
+def test_what_asks_for_the_same_as_a_batch_that_can_never_run_is_refused_unasked(desk):
+    other = msgspec.structs.replace(batch(4), resources=Resources(cores=2))
+    desk.told([ONE, TWO])
+    desk.next()
+    desk.plan.refused(ONE, "fatal", "Invalid account", 0)
+    desk.told([batch(3), other])
+
+    assert [(report.batch_id, report.message) for report in desk.reports] == [
+        (1, "Invalid account"), (2, "Invalid account"), (3, "Invalid account"),
+    ]  # fmt: skip
+    assert desk.next() == Submit(other)
 
 
 @pytest.mark.promise("F54")
