@@ -60,9 +60,7 @@ class Nodes:
         for failure in self._read():
             by_node[failure.node].append(failure)
         return {
-            node: failures[-1]
-            for node, failures in sorted(by_node.items())
-            if len(failures) >= self._avoid_after
+            node: failures[-1] for node, failures in sorted(by_node.items()) if len(failures) >= self._avoid_after
         }
 
     def _read(self) -> list[Failure]:

@@ -15,11 +15,13 @@ from jobmon.core.exceptions import BatchTooLarge, ClusterError, SubmitRefused, S
 from jobmon.core.resources import Resources
 from jobmon.core.wire import Batch, Job
 from jobmon_slurm.api import Slurm
-from jobmon_slurm.cluster import LAG_SECONDS, SCRIPT, SlurmCluster
+from jobmon_slurm.cluster import SlurmCluster
+from jobmon_slurm.judging import LAG_SECONDS
 from jobmon_slurm.limits import Limits
 from jobmon_slurm.nodes import Nodes
 from jobmon_slurm.options import Options
 from jobmon_slurm.shapes import NoAnswer, Queued, Unreachable
+from jobmon_slurm.submitting import SCRIPT
 
 SETTLED_SECONDS = 2 * 10 + LAG_SECONDS  # 2 x MessageTimeout + the lag of accounting
 REST_SECONDS = 5  # in which nothing is asked after a question without an answer
