@@ -126,13 +126,14 @@ def inside(shape: str, size: str) -> dict[str, Any]:
 def _lost(slurm: SlurmCluster, box: Sandbox) -> Sample:
     """Kill a node with all that runs on it."""
     from jobmon.core import local_server, routes
+    from jobmon.core.constants import TaskInstanceStatus
     from jobmon.core.exceptions import NotFound
     from jobmon.core.http import Server
     from jobmon.core.wire import TaskDetailQuery
 
     run = subprocess.Popen(
         [sys.executable, str(SERVER.with_name("run.py")), "--inside", "slurm_bench", "lost", "1"],
-        env=box.environment, cwd=box.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=box.environment, cwd=box.folder, stdout=subprocess.DEVNULL,
     )  # fmt: skip
 
     def attempt() -> Any:
@@ -146,16 +147,15 @@ def _lost(slurm: SlurmCluster, box: Sandbox) -> Sample:
         return tasks[0].attempts[-1] if tasks and tasks[0].attempts else None
 
     try:
-        _until(lambda: (one := attempt()) and one.status == "RUNNING")
+        _until(lambda: (one := attempt()) and one.status == TaskInstanceStatus.RUNNING)
         node = attempt().node
         began = time.perf_counter()
         slurm.kill(f"slurmd {node[-2:]}")
-        for pid in slurm.kill_slurmstepd(node[-2:]):
-            del pid
+        slurm.kill_slurmstepd(node[-2:])
         _kill_tasks(box)
         _until(lambda: "down" in slurm.run("sinfo", "--noheader", f"--nodes={node}", "--format=%T").stdout)
         floor = time.perf_counter() - began
-        _until(lambda: attempt().status not in ("RUNNING", "LAUNCHED"))
+        _until(lambda: attempt().status != TaskInstanceStatus.RUNNING)
         return Sample(time.perf_counter() - began, floor)
     finally:
         run.terminate()

@@ -64,7 +64,7 @@ def test_a_failure_has_its_code_and_its_last_words_and_is_tried_again(bench, hom
     assert [one.status for one in attempts(mended)] == ["E", "D"]
     for one, words in [(attempts(never)[0], "alas"), (attempts(mended)[0], "not yet")]:
         assert one.failure_class == "user"
-        assert one.errors[0].description.strip().endswith(words)
+        assert one.errors[0].description.endswith(words)
     assert [one.failure_class for one in attempts(killed)] == ["user", "user"]
     assert "signal 9" in attempts(killed)[0].errors[0].description
 

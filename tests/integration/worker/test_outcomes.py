@@ -89,7 +89,7 @@ def test_a_failed_command_keeps_its_exit_code_and_tells_the_end_of_its_stderr(
     assert (outcome.status, outcome.failure_class, outcome.exit_code) == ("E", "user", 3)
     path = output_file(peer.stderr_dir, "fit", "e", INSTANCE)
     first = f"The command failed with exit code 3 on node n01; standard error: {path}"
-    assert outcome.message == f"{first}\nError: no such column\n"
+    assert outcome.message == f"{first}\nError: no such column"
 
 
 @pytest.mark.promise("F43")

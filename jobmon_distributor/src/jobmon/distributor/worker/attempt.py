@@ -195,6 +195,6 @@ def _tail(path: str, most_bytes: int) -> str:
     from .tail import read_tail  # of those that failed only
 
     try:
-        return within(DISK_SECONDS, lambda: read_tail(path, most_bytes))
+        return within(DISK_SECONDS, lambda: read_tail(path, most_bytes)).rstrip("\n")
     except OSError as error:
         return f"(its end cannot be read: {error})"
