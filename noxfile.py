@@ -16,9 +16,12 @@ nox.options.error_on_missing_interpreters = True
 DISTRIBUTIONS = ["jobmon_core", "jobmon_server", "jobmon_distributor", "jobmon_client", "plugins/jobmon_slurm"]
 TEST_TOOLS = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6.100", "numpy", "pandas", "psutil"]
 SLURM = ["slurmctld", "slurmd", "slurm-client", "slurmdbd", "munge"]
-PACKAGES = ["mariadb-server", "postgresql", *SLURM]
+SGE = ["gridengine-master", "gridengine-exec", "gridengine-client", "gridengine-drmaa1.0", "libjemalloc2"]
+PACKAGES = ["mariadb-server", "postgresql", *SLURM, *SGE]
 PROGRAMS = ["mariadbd", "munged", "slurmctld", "slurmd", "slurmdbd", "sbatch"]  # which show that they are there
+FOLDERS = [Path("/usr/lib/postgresql"), Path("/usr/lib/gridengine")]  # likewise
 SLURM_FOLDER = f"{tempfile.gettempdir()}/jobmon-slurm-{os.getuid()}"
+SGE_FOLDER = f"{tempfile.gettempdir()}/jobmon-sge-{os.getuid()}"
 MUTANTS = "tests/faults/test_mutants.py"  # minutes of search for each bug that is put in: `nox -s faults`
 TYPE_TOOLS = ["mypy>=1.13", "types-requests", "types-PyYAML", "types-PyMySQL", "types-waitress"]
 
@@ -34,7 +37,8 @@ def install_packages(session: nox.Session) -> None:
     """Install the servers that tests start, where that can be done; elsewhere those tests say what is missing."""
     path = f"{os.environ['PATH']}:/usr/sbin"
     there = all(shutil.which(program, path=path) for program in PROGRAMS)
-    if (there and Path("/usr/lib/postgresql").is_dir()) or os.geteuid() != 0 or not shutil.which("apt-get"):
+    there = there and all(folder.is_dir() for folder in FOLDERS)
+    if there or os.geteuid() != 0 or not shutil.which("apt-get"):
         return
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     apt = ("apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq")
@@ -107,6 +111,21 @@ def slurm_down(session: nox.Session) -> None:
     """End the Slurm that slurm-up started: nox -s slurm-down [-- FOLDER]."""
     words = session.posargs or [SLURM_FOLDER]
     session.run(sys.executable, "-m", "clusters.slurm", "down", *words, env={"PYTHONPATH": "tests"})
+
+
+@nox.session(name="sge-up", venv_backend="none")
+def sge_up(session: nox.Session) -> None:
+    """A real Grid Engine on this machine: eval "$(nox -s sge-up [-- FOLDER [key=value ...]])"."""
+    install_packages(session)
+    words = session.posargs or [SGE_FOLDER]
+    session.run(sys.executable, "-m", "clusters.sge", "up", *words, env={"PYTHONPATH": "tests"})
+
+
+@nox.session(name="sge-down", venv_backend="none")
+def sge_down(session: nox.Session) -> None:
+    """End the Grid Engine that sge-up started: nox -s sge-down [-- FOLDER]."""
+    words = session.posargs or [SGE_FOLDER]
+    session.run(sys.executable, "-m", "clusters.sge", "down", *words, env={"PYTHONPATH": "tests"})
 
 
 @nox.session

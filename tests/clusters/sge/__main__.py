@@ -17,7 +17,7 @@ def main(arguments: list[str]) -> None:
             cluster = SgeCluster(Path(folder), dict(option.split("=", 1) for option in options))
             started = "started" if cluster.up() else "was running already"
             print(
-                f"Grid Engine in {cluster.folder} {started}: queues all.q and short.q, one node", file=sys.stderr
+                f"# Grid Engine in {cluster.folder} {started}: queues all.q and short.q, one node", file=sys.stderr
             )
             print("\n".join(exports(cluster)), flush=True)
         case ["down", folder]:

@@ -25,7 +25,8 @@ def main(arguments: list[str]) -> None:
 
 def _described(cluster: SlurmCluster, what: str) -> str:
     nodes = ", ".join(cluster.nodes)
-    return f"Slurm in {cluster.folder} {what}: nodes {nodes}; memory enforced by {cluster.memory_enforced_by}"
+    words = f"nodes {nodes}; memory enforced by {cluster.memory_enforced_by}"
+    return f"# Slurm in {cluster.folder} {what}: {words}"  # a comment, should a shell read it too
 
 
 if __name__ == "__main__":
