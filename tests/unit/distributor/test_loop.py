@@ -147,6 +147,21 @@ def test_results_that_come_during_a_long_poll_are_told_at_once(drive, server, cl
     assert reporting.wait_seconds == 0
 
 
+@pytest.mark.promise("F59")
+def test_jobs_of_one_id_on_two_clusters_are_two_jobs(drive, server, cluster):
+    other = FakeCluster()
+    driven = drive()
+    driven.clusters["other"] = other
+    server.offer(batch(1), batch(2, cluster="other"))
+    server.until(lambda: {1, 2} <= server.launched.keys())
+    assert server.launched[1] == server.launched[2]
+
+    server.want_gone(*jobs_of(batch(2, cluster="other"), server.launched[2]))
+    server.until(lambda: other.cancelled)
+
+    assert cluster.cancelled == []
+
+
 def test_a_slow_submission_does_not_keep_the_distributor_from_asking(drive, server, cluster):
     other = FakeCluster()
     driven = drive()

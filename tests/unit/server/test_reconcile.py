@@ -382,3 +382,20 @@ def test_what_becomes_ready_while_enough_batches_wait_goes_into_the_next_one(mak
     world.advance(driver(world))
 
     assert [batch.size for batch in driver(world).hand.values()] == [3]
+
+
+@pytest.mark.promise("F37 F38")
+def test_a_clock_that_jumps_makes_suspects_and_kills_nothing(make_world) -> None:
+    world = make_world()
+    runner = running(world)
+    world.at += 10 * RULES.silence_seconds  # as after a suspended night, or a step of NTP
+    world.advance(driver(world))
+    assert statuses(world) == ["T"]
+
+    world.heartbeat(runner)
+    world.at -= 20 * RULES.silence_seconds
+    world.advance(driver(world))
+    world.heartbeat(runner)
+
+    assert (statuses(world), runner.state) == (["R"], "running")
+    assert driver(world).suspects == []
