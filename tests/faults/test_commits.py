@@ -1,4 +1,4 @@
-"""A transaction that took effect and is reported failed: its unit runs again, and the second time changes nothing."""
+"""A transaction took effect and is reported failed: its unit runs again, which changes nothing any more."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
