@@ -66,6 +66,16 @@ class Sandbox:
                 print(log.read_text(errors="replace")[-4000:], file=sys.stderr)
                 raise
 
+    def dismiss(self) -> None:
+        """Tell all that still runs here to leave: a distributor would start the server again."""
+        for pid in self._own():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + LEAVE_SECONDS
+        while (pids := self._own()) and time.monotonic() < deadline:
+            _collect(pids)
+            time.sleep(0.01)
+
     def close(self) -> None:
         """Stop the server and wait for all that is left; what does not go is killed."""
         local_server.stop(self.data_dir)

@@ -160,6 +160,7 @@ def _lost(slurm: SlurmCluster, box: Sandbox) -> Sample:
     finally:
         run.terminate()
         run.wait()
+        box.dismiss()
 
 
 def _kill_tasks(box: Sandbox) -> None:
