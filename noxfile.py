@@ -98,34 +98,36 @@ def bench(session: nox.Session) -> None:
     session.run("python", "tests/bench/run.py", *session.posargs)
 
 
+def run_cluster(session: nox.Session, name: str, verb: str, folder: str) -> None:
+    """Start or end a test cluster: in `folder` unless the command line names another one."""
+    words = session.posargs or [folder]
+    session.run(sys.executable, "-m", f"clusters.{name}", verb, *words, env={"PYTHONPATH": "tests"})
+
+
 @nox.session(name="slurm-up", venv_backend="none")
 def slurm_up(session: nox.Session) -> None:
     """A real Slurm of four nodes on this machine: eval "$(nox -s slurm-up [-- FOLDER [Key=Value ...]])"."""
     install_packages(session)
-    words = session.posargs or [SLURM_FOLDER]
-    session.run(sys.executable, "-m", "clusters.slurm", "up", *words, env={"PYTHONPATH": "tests"})
+    run_cluster(session, "slurm", "up", SLURM_FOLDER)
 
 
 @nox.session(name="slurm-down", venv_backend="none")
 def slurm_down(session: nox.Session) -> None:
     """End the Slurm that slurm-up started: nox -s slurm-down [-- FOLDER]."""
-    words = session.posargs or [SLURM_FOLDER]
-    session.run(sys.executable, "-m", "clusters.slurm", "down", *words, env={"PYTHONPATH": "tests"})
+    run_cluster(session, "slurm", "down", SLURM_FOLDER)
 
 
 @nox.session(name="sge-up", venv_backend="none")
 def sge_up(session: nox.Session) -> None:
     """A real Grid Engine on this machine: eval "$(nox -s sge-up [-- FOLDER [key=value ...]])"."""
     install_packages(session)
-    words = session.posargs or [SGE_FOLDER]
-    session.run(sys.executable, "-m", "clusters.sge", "up", *words, env={"PYTHONPATH": "tests"})
+    run_cluster(session, "sge", "up", SGE_FOLDER)
 
 
 @nox.session(name="sge-down", venv_backend="none")
 def sge_down(session: nox.Session) -> None:
     """End the Grid Engine that sge-up started: nox -s sge-down [-- FOLDER]."""
-    words = session.posargs or [SGE_FOLDER]
-    session.run(sys.executable, "-m", "clusters.sge", "down", *words, env={"PYTHONPATH": "tests"})
+    run_cluster(session, "sge", "down", SGE_FOLDER)
 
 
 @nox.session

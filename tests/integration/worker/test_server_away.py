@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fakes.spool import read_spool
 from fakes.work_peer import (
     BUSY,
     DROP,
@@ -23,7 +24,6 @@ from fakes.work_peer import (
     wait_until,
 )
 from jobmon.core.wire import WorkRequest
-from jobmon.distributor.worker.spool import read_spool
 
 RunWorker = Callable[..., tuple[int, str]]
 StartWorker = Callable[..., subprocess.Popen[str]]

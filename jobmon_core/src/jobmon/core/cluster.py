@@ -82,7 +82,10 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 @runtime_checkable
 class Cluster(Protocol):
-    """A connected cluster, used by one distributor from one thread at a time."""
+    """A connected cluster, used by one distributor from one thread at a time.
+
+    But `pace` and `notice` are read by other threads meanwhile: what they look at is put in place as a whole.
+    """
 
     def pace(self) -> Pace:
         """How batches for this cluster are to be cut, as far as is known now. Asks nobody."""
@@ -120,13 +123,13 @@ class Cluster(Protocol):
 class ClusterKind(msgspec.Struct, frozen=True, kw_only=True):
     """What an entry point offers. All functions take the cluster's options, an object of `options`.
 
-    queues    the queues with their limits, asked from the cluster itself; the first is the default.
-              Raises ClusterError when the cluster cannot be reached from here
-    connect   makes the connected cluster, in the distributor
-    check     one sentence for each thing wrong with resources that were fitted to a queue
-    describe  what an operator wants to know of the cluster as the user at this machine sees it: name -> text;
-              the path is the `shared_dir` of a Connection
-    options   a frozen msgspec.Struct with defaults, all of whose fields can be read from text
+    queues      the queues with their limits, asked from the cluster itself; the first is the default.
+                Raises ClusterError when the cluster cannot be reached from here
+    connect     makes the connected cluster, in the distributor
+    check       one sentence for each thing wrong with resources that were fitted to a queue
+    describe    what an operator wants to know of the cluster as the user at this machine sees it: name -> text;
+                the path is the `shared_dir` of a Connection
+    options     a frozen msgspec.Struct with defaults, all of whose fields can be read from text
     on_nodes    whether it is the worker on a node that claims attempts and runs their commands
     login_only  commands do not get the submitter's variables that begin with these
     """

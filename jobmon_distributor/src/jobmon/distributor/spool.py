@@ -6,16 +6,17 @@ from pathlib import Path
 
 import msgspec
 
-from jobmon.core.exceptions import InvalidResponse, JobmonError, ServerBusy, ServerError, ServerUnreachable
+from jobmon.core.exceptions import Conflict, Forbidden, InvalidRequest, JobmonError, NotFound, Superseded
 from jobmon.core.ids import TaskInstanceId
 from jobmon.core.routes import WORK
 from jobmon.core.wire import WorkAnswer, WorkRequest
-from jobmon.distributor.worker.spool import read_spool
+from jobmon.distributor.worker.spool import PREFIX, SUFFIX
 
 log = logging.getLogger(__name__)
 
 NOT_WANTED = ".refused"
-PASSING = (ServerUnreachable, ServerError, ServerBusy, InvalidResponse)
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
+REFUSALS = (InvalidRequest, Forbidden, NotFound, Conflict, Superseded)  # of this outcome, by a server that is well
 
 Tell = Callable[[WorkRequest], WorkAnswer]
 
@@ -23,24 +24,33 @@ Tell = Callable[[WorkRequest], WorkAnswer]
 def replay(folder: Path, tell: Tell) -> set[TaskInstanceId]:
     """Hand over every outcome in the folder; returns the attempts whose outcomes the server has now.
 
-    What the server takes is removed, what it refuses is renamed; what it does not answer stays for the next time.
+    What the server takes is removed, what cannot be read or is refused is renamed. Whatever else goes wrong - no
+    answer, a full disk, a token that is not valid any more - leaves it there for the next time.
     """
     told: set[TaskInstanceId] = set()
     try:
-        for path, body in read_spool(str(folder)):
-            request = msgspec.convert(body, WorkRequest)
-            tell(request)
-            log.info("handed over the outcome that a worker had left in %s", path)
-            Path(path).unlink()
-            told.update(outcome.instance_id for outcome in request.outcomes)
-    except PASSING as error:
+        for file in sorted(folder.glob(f"{PREFIX}*{SUFFIX}")):
+            told.update(_hand_over(file, tell))
+    except JobmonError as error:
         log.warning("the server does not take what workers left in %s, they stay there: %s", folder, error)
-    except (JobmonError, msgspec.ValidationError, ValueError) as error:
-        log.error("the outcome in %s is refused: %s", path, error)
-        Path(path).rename(path + NOT_WANTED)
     except OSError as error:
         log.warning("cannot read what workers left in %s: %s", folder, error)
     return told
+
+
+def _hand_over(file: Path, tell: Tell) -> list[TaskInstanceId]:
+    try:
+        request = msgspec.json.decode(file.read_bytes(), type=WorkRequest)
+        tell(request)
+    except FileNotFoundError:  # another distributor was faster
+        return []
+    except (*UNREADABLE, *REFUSALS) as error:
+        log.error("the outcome in %s is set aside: %s", file, error)
+        file.rename(f"{file}{NOT_WANTED}")
+        return []
+    log.info("handed over the outcome that a worker had left in %s", file)
+    file.unlink(missing_ok=True)
+    return [outcome.instance_id for outcome in request.outcomes]
 
 
 def server_told(call: Callable[..., WorkAnswer]) -> Tell:

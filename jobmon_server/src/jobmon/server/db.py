@@ -89,8 +89,10 @@ class Database:
     @contextlib.contextmanager
     def _begin(self) -> Iterator[Connection]:
         if self.is_sqlite:
-            with self._writer, self._keep().begin():
-                yield self._keep()
+            with self._writer:
+                connection = self._keep()
+                with connection.begin():
+                    yield connection
         else:
             with self.engine.connect() as connection, connection.begin():
                 yield connection

@@ -159,7 +159,7 @@ class SlurmCluster:
         watch = self._lookout.watch
         stuck = watch.impossible(self._clock(), self._options.impossible_seconds)
         if stuck:
-            self._cancel(expressions([(watch.job_id(batch.batch_id), index) for batch, index, _ in stuck], {}))
+            self._cancel(expressions([(watch.job_id(batch.batch_id), index) for batch, index, _ in stuck]))
             watch.give_up((batch, index) for batch, index, _ in stuck)
         return [_impossible(batch, index, reason) for batch, index, reason in stuck]
 
@@ -187,7 +187,7 @@ class SlurmCluster:
         jobs = self._with_job_ids(jobs)
         left = [job for job in jobs if (job.job_id, job.name, job.index) in alive]
         if left:
-            self._cancel(expressions([(job.job_id, job.index) for job in left], {}))
+            self._cancel(expressions((job.job_id, job.index) for job in left))
         return [_cancelled(job) for job in jobs if (job.job_id, job.name, job.index) not in alive]
 
     def _cancel(self, wanted: Sequence[str]) -> None:

@@ -5,13 +5,14 @@ it either: a controller that has just been started again may not know all it wil
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from jobmon.core.cluster import JobState
 from jobmon.core.ids import BatchId
 from jobmon.core.wire import Batch
+from jobmon_slurm.indices import format_indices
 from jobmon_slurm.shapes import Queued
 from jobmon_slurm.states import ALIVE, IMPOSSIBLE, OVER, USUAL
 
@@ -70,7 +71,8 @@ class Watch:
         A row counts only when its name is ours: ids are given out again.
         """
         ours = {(array.job_id, array.batch.name) for array in self._arrays.values()}
-        self._shown, self._others, self.reasons = {}, 0, Counter()
+        self._shown, self._others = {}, 0
+        reasons: Counter[str] = Counter()
         for row in rows:
             if (row.array_id, row.name) not in ours:
                 self._others += max(1, len(row.indices)) if row.state in ALIVE else 0
@@ -78,7 +80,8 @@ class Watch:
             task = Task(row.state, row.reason, row.nodes)
             self._shown.update(((row.array_id, row.name, index), task) for index in row.indices)
             if ALIVE.get(row.state) == JobState.PENDING and row.reason not in USUAL:
-                self.reasons[row.reason] += len(row.indices)
+                reasons[row.reason] += len(row.indices)
+        self.reasons = reasons  # whole at once: other threads read it
         return [(array.batch, index) for array in list(self._arrays.values()) for index in self._ended(array)]
 
     def _ended(self, array: Watched) -> list[int]:
@@ -118,17 +121,9 @@ class Watch:
                     del self._arrays[batch.batch_id]
 
 
-def expressions(tasks: Sequence[tuple[str, int]], whole: Mapping[str, int]) -> list[str]:
-    """Array tasks (job id, index) as few expressions: `7` when all of an array are meant, else `7_[1-3]`.
-
-    whole  job id -> size of the array
-    """
-    from jobmon_slurm.indices import format_indices
-
+def expressions(tasks: Iterable[tuple[str, int]]) -> list[str]:
+    """Array tasks (job id, index) as one expression for each array: `7_[1-3,5]`."""
     by_job: dict[str, set[int]] = {}
     for job_id, index in tasks:
         by_job.setdefault(job_id, set()).add(index)
-    return [
-        job_id if len(indices) == whole.get(job_id) else f"{job_id}_[{format_indices(indices)}]"
-        for job_id, indices in by_job.items()
-    ]
+    return [f"{job_id}_[{format_indices(indices)}]" for job_id, indices in by_job.items()]

@@ -145,12 +145,12 @@ def test_the_impossible_counts_after_a_grace_without_a_break_and_until_given_up(
 def test_tasks_are_named_in_one_expression_for_each_array():
     tasks = [("7", 0), ("8", 1), ("7", 2), ("7", 1), ("9", 0)]
 
-    assert expressions(tasks, {"9": 1, "7": 5}) == ["7_[0-2]", "8_[1]", "9"]
+    assert expressions(tasks) == ["7_[0-2]", "8_[1]", "9_[0]"]
 
 
 @given(st.lists(st.tuples(st.sampled_from(["7", "8"]), st.integers(0, 999))))
 def test_expressions_name_exactly_the_tasks(tasks):
-    named = [expression.split("_") for expression in expressions(tasks, {})]
+    named = [expression.split("_") for expression in expressions(tasks)]
 
     assert {(job_id, index) for job_id, text in named for index in parse_indices(text) or ()} == set(tasks)
 
@@ -169,3 +169,19 @@ def test_whatever_the_queue_shows_each_task_ends_once_at_most(looks):
 
         assert len(watch) == 5 - len(told)
     assert len(told) == len(set(told))
+
+
+@pytest.mark.promise("F54")
+def test_the_reasons_are_never_seen_half_made(watch):
+    watch.look([row(FIVE, [0], "PENDING", "QOSMaxJobsPerUserLimit")])
+    before = watch.reasons
+    seen = []
+
+    def rows():
+        yield row(FIVE, [1, 2], "PENDING", "AssocMaxJobsLimit")
+        seen.append((watch.reasons is before, dict(before)))  # as another thread would see it meanwhile
+
+    watch.look(rows())
+
+    assert seen == [(True, {"QOSMaxJobsPerUserLimit": 1})]
+    assert dict(watch.reasons) == {"AssocMaxJobsLimit": 2}

@@ -7,7 +7,6 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
 PREFIX, SUFFIX = "outcome-", ".json"
@@ -26,22 +25,6 @@ def write_spool(folder: str, request: dict[str, Any]) -> str:
     os.rename(unfinished, path)  # noqa: PTH104
     _sync_folder(folder)
     return path
-
-
-def read_spool(folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(path, body of a WorkRequest) of every outcome kept in a folder.
-
-    To be deleted by the caller when the server has taken it; a repeated one does no harm there.
-    """
-    try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208
-    except FileNotFoundError:
-        return
-    for name in names:
-        if name.startswith(PREFIX) and name.endswith(SUFFIX):
-            path = f"{folder}/{name}"
-            with open(path, encoding="utf-8") as file:  # noqa: PTH123
-                yield path, json.load(file)
 
 
 def _sync_folder(folder: str) -> None:
