@@ -6,6 +6,7 @@ from faults.world import RULES, Distributor, Node, Runner, World, refusal
 from jobmon.core import wire
 from jobmon.server.engine.advance import HEARTBEAT_SECONDS
 from jobmon.server.store.reconcile import GRACE_SECONDS, PENDING_SECONDS
+from jobmon.server.store.work import work
 
 TWO = (Node(), Node())
 
@@ -399,3 +400,16 @@ def test_a_clock_that_jumps_makes_suspects_and_kills_nothing(make_world) -> None
 
     assert (statuses(world), runner.state) == (["R"], "running")
     assert driver(world).suspects == []
+
+
+@pytest.mark.promise("F09 F35")
+def test_an_end_that_is_told_twice_in_one_breath_is_one(make_world) -> None:
+    world = make_world()
+    runner = running(world)
+    world.finish(runner, "T")
+    request = wire.WorkRequest(runner=runner.id, node="n1", sequence=9, outcomes=[runner.outcome, runner.outcome])
+
+    world.write(lambda c, at: work(c, request, RULES, at))
+
+    assert statuses(world) == ["T"]
+    assert world.column("SELECT description FROM error_log") == ["it failed"]

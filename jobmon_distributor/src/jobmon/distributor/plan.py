@@ -189,7 +189,7 @@ class Plan:
 
     def _refuse_hopeless(self) -> None:
         """Ten thousand tasks that ask for what the cluster will never give cost it one question."""
-        for batch in list(self._waiting.values()):
+        for batch in list(self._waiting.values()) if self._hopeless else ():
             words = next((words for asked, words in self._hopeless if asked == batch.resources), None)
             if words is not None:
                 self._unseen[batch.batch_id] = Unseen(math.inf, batch=self._waiting.pop(batch.batch_id))

@@ -101,7 +101,7 @@ def doubt(connection: Connection, ends: Sequence[End], rows: Mapping[int, AnyRow
 
     They are suspected at once, and what the worker had to say is kept.
     """
-    silent = [end for end in ends if rows[end.instance_id].status == "R"]
+    silent = list({end.instance_id: end for end in ends if rows[end.instance_id].status == "R"}.values())
     by_workflow: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
     for end in silent:
         by_workflow[rows[end.instance_id].workflow_id].append((end.instance_id, "R"))

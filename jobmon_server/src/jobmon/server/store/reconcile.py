@@ -4,7 +4,6 @@ The cluster's word counts where the worker is silent. It never starts anything: 
 suspected one back in line, or leaves it suspected until there is proof.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
@@ -120,13 +119,9 @@ def _doubt(
     connection: Connection, workflow_id: int, rows: Sequence[AnyRow], heartbeat_seconds: float, stamp: Stamp
 ) -> None:
     """The cluster has these no more: those that nobody told the end of are suspected."""
-    believed_at = stamp.at + heartbeat_seconds + GRACE_SECONDS
-    by_deadline: defaultdict[float, list[tuple[int, str]]] = defaultdict(list)
-    for row in rows:
-        if row.status in "OR":
-            by_deadline[min(row.deadline_at, believed_at)].append((row.id, row.status))
-    for deadline_at, members in by_deadline.items():
-        move(connection, "task_instance", workflow_id, members, "T", stamp, {"deadline_at": deadline_at})
+    silent = [(row.id, row.status) for row in rows if row.status in "OR"]
+    believed = {"deadline_at": stamp.at + heartbeat_seconds + GRACE_SECONDS}
+    move(connection, "task_instance", workflow_id, silent, "T", stamp, believed)
 
 
 def suspect(connection: Connection, workflow_id: int, stamp: Stamp) -> int:
