@@ -77,7 +77,7 @@ def test_after_a_moment_a_command_is_no_short_one_any_more(monkeypatch: pytest.M
 @pytest.mark.promise("F35")
 @pytest.mark.parametrize("status", [signal.SIGTERM.value, (128 + signal.SIGTERM) << 8])
 def test_a_signal_that_comes_just_after_the_death_it_explains_is_its_cause(status: int) -> None:
-    script = Script(str(status), [signal.SIGTERM])
+    script = Script(str(status), [signal.SIGCHLD], [signal.SIGCONT], [signal.SIGTERM])
 
     cause, _ = watch(script)
 

@@ -60,8 +60,14 @@ class Watch:
                 self._kill_at += KILL_AGAIN_SECONDS
         exit_code = posix.waitstatus_to_exitcode(status)
         if not self.cause and shell_code(exit_code) - 128 in inbox.ENDING | inbox.TIME_IS_UP:
-            self._heed(LINGER_SECONDS)
+            self._linger()
         return exit_code
+
+    def _linger(self) -> None:
+        """Hear of what killed the command; the news of its death may come first, and more than once."""
+        until = time.monotonic() + LINGER_SECONDS
+        while not self.cause and (seconds := until - time.monotonic()) > 0:
+            self._heed(seconds)
 
     def _final_status(self) -> int | None:
         """The status of a command that is over, and with it those of its processes that were told to end."""
