@@ -13,17 +13,30 @@ nox.options.sessions = ["lint", "types", "layers", "unit"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = True
 
-DISTRIBUTIONS = ["jobmon_core", "jobmon_server", "jobmon_distributor", "jobmon_client", "plugins/jobmon_slurm"]
-TEST_TOOLS = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6.100", "numpy", "pandas", "psutil"]
+PLUGINS = ["plugins/jobmon_slurm", "plugins/jobmon_drmaa"]
+DISTRIBUTIONS = ["jobmon_core", "jobmon_server", "jobmon_distributor", "jobmon_client", *PLUGINS]
+AUTHORS = ["-e", "./jobmon_conformance", "-e", "./examples/plugins/pbs", "uv"]  # what who writes a plugin has
+PYTEST = ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis>=6.100"]
+TEST_TOOLS = [*PYTEST, "numpy", "pandas", "psutil", "schemathesis>=4", "openapi-spec-validator>=0.7"]
 SLURM = ["slurmctld", "slurmd", "slurm-client", "slurmdbd", "munge"]
 SGE = ["gridengine-master", "gridengine-exec", "gridengine-client", "gridengine-drmaa1.0", "libjemalloc2"]
-PACKAGES = ["mariadb-server", "postgresql", *SLURM, *SGE]
-PROGRAMS = ["mariadbd", "munged", "slurmctld", "slurmd", "slurmdbd", "sbatch"]  # which show that they are there
+PACKAGES = ["mariadb-server", "postgresql", "nginx-light", *SLURM, *SGE]
+PROGRAMS = [
+    "mariadbd",
+    "nginx",
+    "munged",
+    "slurmctld",
+    "slurmd",
+    "slurmdbd",
+    "sbatch",
+]  # which show that they are there
 FOLDERS = [Path("/usr/lib/postgresql"), Path("/usr/lib/gridengine")]  # likewise
 SLURM_FOLDER = f"{tempfile.gettempdir()}/jobmon-slurm-{os.getuid()}"
 SGE_FOLDER = f"{tempfile.gettempdir()}/jobmon-sge-{os.getuid()}"
 MUTANTS = "tests/faults/test_mutants.py"  # minutes of search for each bug that is put in: `nox -s faults`
-TYPE_TOOLS = ["mypy>=1.13", "types-requests", "types-PyYAML", "types-PyMySQL", "types-waitress"]
+QUICK = ["tests/unit", "-n", "2"]  # apart: some of them measure, and shall not be disturbed
+SLOW = ["tests", "--ignore", "tests/unit", "--ignore", MUTANTS, "-n", "6", "--dist", "worksteal"]  # most wait
+TYPE_TOOLS = ["mypy>=1.13", "types-requests", "types-PyYAML", "types-PyMySQL", "types-gunicorn", "types-waitress"]
 
 
 def install_jobmon(session: nox.Session, *extra: str) -> None:
@@ -50,22 +63,23 @@ def install_packages(session: nox.Session) -> None:
 @nox.session
 def unit(session: nox.Session) -> None:
     """The quick tier: under two minutes, no process is started."""
-    install_jobmon(session, *TEST_TOOLS)
-    session.run("pytest", "tests/unit", "-n", "2", *session.posargs)
+    install_jobmon(session, *AUTHORS, *TEST_TOOLS)
+    session.run("pytest", *QUICK, *session.posargs)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Every test, the slow ones too; what the machine needs for them is installed first."""
+    """Every test, or what the words say: nox -s tests -- WORDS; what the machine needs is installed first."""
     install_packages(session)
-    install_jobmon(session, *TEST_TOOLS)
-    session.run("pytest", "tests", "--ignore", MUTANTS, "-n", "2", *session.posargs)
+    install_jobmon(session, *AUTHORS, *TEST_TOOLS)
+    for words in [session.posargs] if session.posargs else [QUICK, SLOW]:
+        session.run("pytest", *words)
 
 
 @nox.session
 def faults(session: nox.Session) -> None:
     """The long form of the fault tests: more kills and sequences, and bugs put in that must be found (an hour)."""
-    install_jobmon(session, *TEST_TOOLS)
+    install_jobmon(session, *AUTHORS, *TEST_TOOLS)
     session.run("pytest", "tests/faults", "-n", "2", *session.posargs, env={"JOBMON_TEST_LONG": "1"})
 
 

@@ -25,7 +25,8 @@ def states() -> str:
 def tests_by_promise() -> dict[str, list[str]]:
     """For each promise the tests that carry its number, as Markdown links."""
     found: defaultdict[str, list[str]] = defaultdict(list)
-    for file in sorted((ROOT / "tests").rglob("test_*.py")):
+    files = (file for folder in ("jobmon_conformance", "tests") for file in (ROOT / folder).rglob("test_*.py"))
+    for file in sorted(files):
         text = file.read_text()
         path = file.relative_to(ROOT)
         for mark in MARK.finditer(text):

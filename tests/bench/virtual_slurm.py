@@ -24,7 +24,7 @@ from jobmon.server.store.work import work
 from jobmon_slurm.api import Slurm
 from jobmon_slurm.cluster import SlurmCluster
 from jobmon_slurm.commands import Commands
-from jobmon_slurm.limits import Limits
+from jobmon_slurm.limits import read_limits
 from jobmon_slurm.options import Options
 
 SLOTS = 5000
@@ -116,7 +116,7 @@ def _drive(fake: FakeSlurm, nodes: Nodes, folder: Path, count: int) -> None:
         options=options, service_url="http://127.0.0.1:1", token_file="", state_dir=folder, shared_dir=folder,
         workflow_id=1, python="python3", worker_argv=("python3", "worker"),
     )  # fmt: skip
-    cluster = SlurmCluster(connection, slurm, Limits.read(slurm.config(), None, options), clock)
+    cluster = SlurmCluster(connection, slurm, read_limits(slurm.config(), None, options), clock)
     desk = Desk("toy", Plan(outbox.add), lambda: cluster, threading.Condition(), lambda: True, clock)
     desk.plan.taken_over([], clock())
     while True:

@@ -17,12 +17,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from clusters.packages import Unavailable
+
 START_SECONDS = 60.0
 MISSING = "{} is not installed: apt-get install -y --no-install-recommends mariadb-server postgresql"
-
-
-class Unavailable(Exception):
-    """The machine does not have what is needed; the text says what to install."""
 
 
 def free_port() -> int:

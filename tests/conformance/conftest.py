@@ -1,13 +1,23 @@
-"""The clusters that the suite is run over: this machine, Slurm as a fake and for real."""
+"""The clusters that the suite is run over: this machine, Slurm and Grid Engine, each as a fake and for real."""
 
 import pytest
 
-from conformance.fixtures import bench, drive, home, home_of_all, make_for_each, pytest_configure
+from conformance import sge_bench, slurm_bench
 from conformance.local_bench import Local
-from conformance.slurm_bench import Fake, Real
+from jobmon_conformance.fixtures import bench, drive, home, home_of_all, make_for_each
+from pbs_bench import Pbs
 
-__all__ = ["bench", "drive", "home", "home_of_all", "pytest_configure"]
+__all__ = ["bench", "drive", "home", "home_of_all"]
+
+BENCHES = {
+    "local": Local,
+    "fake-pbs": Pbs,
+    "fake-slurm": slurm_bench.Fake,
+    "slurm": slurm_bench.Real,
+    "fake-sge": sge_bench.Fake,
+    "sge": sge_bench.Real,
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    make_for_each(metafunc, {"local": Local, "fake-slurm": Fake, "slurm": Real})
+    make_for_each(metafunc, BENCHES)

@@ -2,8 +2,8 @@
 
 from contextlib import ExitStack
 
-from conformance.bench import MEMORY, Bench
-from end_to_end.home import Home
+from jobmon_conformance.bench import MEMORY, Bench
+from jobmon_conformance.home import Home
 
 
 class Local(Bench):

@@ -6,19 +6,22 @@ import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 
-from clusters.slurm.fixture import folder_of_the_run, shared
-from conformance.bench import BY_HAND, MEMORY, NUMBERS, Bench
-from conformance.processes import found, kill
-from end_to_end.home import Home
+from clusters.sharing import folder_of_the_run, shared
+from clusters.slurm import SlurmCluster as Daemons
 from fakes.slurm import FakeSlurm
 from jobmon.core.cluster import ClusterKind, Connection
+from jobmon_conformance.bench import BY_HAND, MEMORY, NUMBERS, SHARES, Bench
+from jobmon_conformance.home import Home
+from jobmon_conformance.processes import found, kill
 from jobmon_slurm.cluster import SlurmCluster
 
 HASTE = 60.0  # seconds that a hasty connection believes to have passed in one
 QUICK = {
     "POLL_SECONDS": "0.5",
     "POLL_SECONDS_MAX": "1",
+    "LAG_SECONDS": "1",
     "VANISH_SECONDS": "1",
     "REQUESTS_PER_SECOND": "50",
     "BURST": "50",
@@ -64,7 +67,7 @@ class Slurm(Bench):
 class Fake(Slurm):
     """The fake one, in real time, with scripts that are really run."""
 
-    abilities = frozenset({BY_HAND, NUMBERS})
+    abilities = frozenset({BY_HAND, NUMBERS, SHARES})
     many = 1000 if os.environ.get("JOBMON_TEST_LONG") else 200
 
     def start(self, opening: ExitStack) -> None:
@@ -81,11 +84,12 @@ class Fake(Slurm):
 class Real(Slurm):
     """The real one that all tests of a session share."""
 
-    abilities = frozenset({BY_HAND, NUMBERS, MEMORY})
+    abilities = frozenset({BY_HAND, NUMBERS, SHARES, MEMORY})
     many = 60
 
     def start(self, opening: ExitStack) -> None:
-        self._slurm = opening.enter_context(shared(folder_of_the_run(self.folders) / "slurm"))
+        folder = folder_of_the_run(self.folders) / "slurm"
+        self._slurm = opening.enter_context(shared(partial(Daemons, folder)))
 
     def lacks(self, ability: str) -> str:
         enforced_by = self._slurm.memory_enforced_by

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from end_to_end.home import Home, opened
+from jobmon_conformance.home import Home, opened
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-from end_to_end.home import Home
-from end_to_end.witness import noted
 from jobmon.client.task import Task
 from jobmon.client.task_template import TaskTemplate
 from jobmon.client.tool import Tool
 from jobmon.client.workflow import Workflow
+from jobmon_conformance.home import Home
+from jobmon_conformance.witness import noted
 
 
 def template(tool: Tool, name: str = "step", command: str = "true", **options: Any) -> TaskTemplate:

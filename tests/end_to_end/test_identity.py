@@ -3,10 +3,10 @@
 import pytest
 
 from end_to_end.graphs import holds, numbers, template, workflow_of
-from end_to_end.home import Home
 from jobmon.client.api import Tool
 from jobmon.client.workflow import Workflow
 from jobmon.core.exceptions import WorkflowAlreadyComplete, WorkflowAlreadyExists
+from jobmon_conformance.home import Home
 
 UNTIL_MENDED = "[ -e mended ] || { echo not mended >&2; exit 1; }"
 

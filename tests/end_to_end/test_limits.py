@@ -3,10 +3,10 @@
 import pytest
 
 from end_to_end.graphs import holds, template, workflow_of
-from end_to_end.home import Home, wait_for
 from jobmon.client.api import Tool
 from jobmon.core import routes, wire
 from jobmon.core.exceptions import RunTimeout
+from jobmon_conformance.home import Home, wait_for
 
 PARALLELISM = 6
 SHORT = "sleep 0.05"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from end_to_end.graphs import workflow_of
-from end_to_end.home import Home
 from jobmon.client.api import Tool, task_status
 from jobmon.client.task import Task
+from jobmon_conformance.home import Home
 
 SPLIT = "é".encode()
 

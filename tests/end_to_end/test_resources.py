@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from end_to_end.graphs import holds, template, workflow_of
-from end_to_end.home import Home
 from jobmon.client.api import Tool, task_status
 from jobmon.client.task import Task
 from jobmon.core import routes, wire
 from jobmon.core.exceptions import CallableReturnedInvalidObject, InvalidResources
+from jobmon_conformance.home import Home
 
 MIB = 2**20
 EATS_200_MIB = f"{sys.executable} -c 'import time; eaten = bytearray(b\"x\") * (200 * {MIB}); time.sleep(1)'"

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from end_to_end.graphs import holds, numbers, template, workflow_of
-from end_to_end.home import Home
-from end_to_end.witness import noted
 from jobmon.client.api import Tool
 from jobmon.core.exceptions import DuplicateNodeArgsError, EmptyWorkflowError
+from jobmon_conformance.home import Home
+from jobmon_conformance.witness import noted
 
 
 def test_one_task(here: Home) -> None:

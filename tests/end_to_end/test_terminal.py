@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from end_to_end.graphs import holds
-from end_to_end.home import Home
-from end_to_end.terminal import CTRL_C, Terminal
+from jobmon_conformance.home import Home
+from jobmon_conformance.terminal import CTRL_C, Terminal
 
 WAITING = str(Path(__file__).with_name("waiting.py"))
 QUESTION = "Your choice"

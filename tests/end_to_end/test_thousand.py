@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from end_to_end.home import Home
+from jobmon_conformance.home import Home
 
 THOUSAND = str(Path(__file__).with_name("thousand.py"))
 FATAL = {"7", "77", "177"}

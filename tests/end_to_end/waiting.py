@@ -7,9 +7,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from end_to_end.witness import noted
 from jobmon.client.api import Tool
 from jobmon.core.exceptions import JobmonError
+from jobmon_conformance.witness import noted
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--tasks", type=int, default=6)

@@ -14,8 +14,8 @@ import msgspec
 
 from fakes.server import FakeServer
 from jobmon.core.exceptions import JobmonError
-from jobmon.core.routes import ADVANCE, HEALTH, LEASE
-from jobmon.core.wire import Failure, Health
+from jobmon.core.routes import ADVANCE, HEALTH, LEASE, PASSES
+from jobmon.core.wire import Failure, Health, Passes
 
 RUN_ID = 7
 
@@ -69,8 +69,10 @@ def _handler(server: HttpServer, fake: FakeServer, token: str) -> type[BaseHTTPR
 
         def do_POST(self) -> None:
             assert self.headers["Authorization"] == f"Bearer {token}"
-            route: Any = routes[self.path]
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == PASSES.url(run_id=RUN_ID):
+                return self._reply(200, Passes())
+            route: Any = routes[self.path]
             try:
                 answer = fake.call(route, msgspec.json.decode(body, type=route.sent), run_id=RUN_ID)
             except JobmonError as error:

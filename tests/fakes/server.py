@@ -50,6 +50,7 @@ class FakeServer:
         self._submit: dict[BatchId, Batch] = {}
         self._cancel: dict[TaskInstanceId, Job] = {}
         self._suspects: dict[TaskInstanceId, Job] = {}
+        self._spare: list[Job] = []
         self._failures: deque[Exception] = deque()
         self._changes = 0
         self._answered = 0  # changes up to this one were in an answer
@@ -73,6 +74,12 @@ class FakeServer:
         """Have these observed until they are reported."""
         with self._changed:
             self._suspects.update((job.instance_id, job) for job in jobs)
+            self._touch()
+
+    def spare(self, *jobs: Job) -> None:
+        """Nothing will be started in these places; told until it was heard."""
+        with self._changed:
+            self._spare += jobs
             self._touch()
 
     def forgive(self, *jobs: Job) -> None:
@@ -134,6 +141,8 @@ class FakeServer:
             submit=self._work(request),
             cancel=list(self._cancel.values()),
             suspects=list(self._suspects.values()),
+            spare=self._spare[request.spare_mark :],
+            spare_mark=len(self._spare),
             active=len(self.launched),
         )
         self._answered = self._changes

@@ -4,8 +4,10 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from jobmon_slurm.indices import parse_indices
-from jobmon_slurm.shapes import NoAnswer, Partition, Queued, Record, Refused, Submission, Unreachable
+from fakes.clock import Clock
+from jobmon.core.scheduler.indices import parse_indices
+from jobmon.core.scheduler.shapes import NoAnswer, Queued, Record, Refused, Submission, Unreachable
+from jobmon_slurm.back_end import Partition
 
 PENDING, RUNNING = "PENDING", "RUNNING"
 ALIVE = (PENDING, RUNNING)
@@ -13,23 +15,6 @@ USER = "me"
 NO_CONTROLLER = "squeue: Unable to contact slurm controller (connect failure)"
 TOO_MANY = "sbatch: AssocMaxSubmitJobLimit; Batch job submission failed: Job violates accounting/QOS policy"
 NO_ACCOUNTING = "sacct: Sending PersistInit msg: Connection refused"
-
-
-@dataclass
-class Clock:
-    """Seconds that pass when the test says so, or somebody sleeps."""
-
-    now: float = 1000.0
-    slept: float = 0
-
-    def __call__(self) -> float:
-        """What time it is."""
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        """Let the time go by."""
-        self.slept += seconds
-        self.now += seconds
 
 
 @dataclass

@@ -43,6 +43,7 @@ class WorkPeer:
         self.stderr_dir = str(folder / "err")
         self.heartbeat_seconds = 0.05
         self.denials: list[wire.Denial] = []
+        self.guests: list[str] = []  # commands of the attempts that nobody has started
         self.stop = False
         self.superseded = False
         self.faults: dict[str, list[str]] = defaultdict(list)
@@ -85,6 +86,10 @@ class WorkPeer:
     def said(self, kind: str) -> list[wire.WorkRequest]:
         return [request for request in list(self.requests) if _kind(request) == kind]
 
+    def outcomes(self) -> list[wire.Outcome]:
+        """All that were told, in their order."""
+        return [request.outcomes[0] for request in self.said("outcomes")]
+
     def outcome(self) -> wire.Outcome:
         """The outcome, which all reports of it agree upon."""
         told = {msgspec.json.encode(request.outcomes[0]) for request in self.said("outcomes")}
@@ -122,11 +127,25 @@ class WorkPeer:
     def _answer(self, request: wire.WorkRequest) -> wire.WorkAnswer:
         if request.claims and self.denials:
             return wire.WorkAnswer(denials=[self.denials.pop(0)])
+        further = any(claim.further for claim in request.claims)
         return wire.WorkAnswer(
-            grants=[self._grant()] if request.claims else [],
+            grants=self._further() if further else [self._grant()] if request.claims else [],
             stop=[TaskInstanceId(INSTANCE)] if self.stop and request.alive else [],
             heartbeat_seconds=self.heartbeat_seconds,
         )
+
+    def _further(self) -> list[wire.Grant]:
+        if not self.guests:
+            return []
+        number = len(self.guests)
+        guest = {"index": [INDEX + number], "instance_id": [TaskInstanceId(INSTANCE + number)]}
+        fields = {
+            "task_id": [TaskId(5 + number)],
+            "attempt": [1],
+            "name": ["guest"],
+            "token": [f"secret {number}"],
+        }
+        return [msgspec.structs.replace(self._grant(), **guest, **fields, command=[self.guests.pop()])]
 
     def _grant(self) -> wire.Grant:
         return wire.Grant(
@@ -149,8 +168,9 @@ def denial(verdict: str, retry_after_seconds: float = 0.05) -> wire.Denial:
 
 
 def _kind(request: wire.WorkRequest) -> str:
-    kinds = [kind for kind in ("claims", "alive", "outcomes") if getattr(request, kind)]
-    assert len(kinds) == 1, "the worker says one thing at a time"
+    kinds = [kind for kind in ("outcomes", "claims", "alive") if getattr(request, kind)]
+    asks_for_more = kinds == ["outcomes", "claims"] and all(claim.further for claim in request.claims)
+    assert len(kinds) == 1 or asks_for_more, "the worker says one thing at a time"
     return kinds[0]
 
 

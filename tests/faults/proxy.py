@@ -185,7 +185,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 def _pattern(route: routes.Route) -> re.Pattern[str]:  # type: ignore[type-arg]
-    return re.compile(re.sub(r"\{\w+\}", r"\\d+", routes.PREFIX + route.path))
+    return re.compile(re.sub(r"\{\w+\}", r"\\d+", route.prefix + route.path))
 
 
 ROUTES = {

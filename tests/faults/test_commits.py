@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from faults import invariants
 from faults.world import Node, World
 from jobmon.core.constants import MAX_CONCURRENTLY_RUNNING
 from jobmon.server.db import Database
+from jobmon_conformance import invariants
 
 ROUNDS_AT_MOST = 60
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import end_to_end
-from end_to_end.home import Home, Script
+from jobmon_conformance.home import Home, Script
 
 FOLDER = Path(next(iter(end_to_end.__path__)))
 THOUSAND, WAITING = str(FOLDER / "thousand.py"), str(FOLDER / "waiting.py")
@@ -248,12 +248,15 @@ def test_a_cold_resume_ends_what_runs_before_it_starts_it_again(home: Home, also
     running = kill_client_while_two_run(home, also)
     script = home.start(WAITING, "--resume", "cold")
     home.wait_for(lambda: not running.values() & home.processes().keys(), "the end of the commands")
+    home.wait_for(lambda: home.value(DRIVEN), "a new driver")
     (home.folder / "release").touch()
 
     assert (script.end(SECONDS), script.out.split()[-1:]) == (0, ["D"]), script.err
     ended = {line.attempt for line in home.witness.lines() if line.word == "end"}
     assert not running.keys() & ended
-    assert sorted(home.witness.starts().values()) == [1, 1, 1, 1, 2, 2]
+    again = [1, 1, 1, 1, 2, 2]
+    went_on = [1, 1, 2, 2, 2, 2] if also == ("executor",) else again  # the older run, until it gave way
+    assert sorted(home.witness.starts().values()) in (again, went_on)
     holds(home)
 
 

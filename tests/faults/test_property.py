@@ -21,13 +21,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from faults import invariants
 from faults.world import Distributor, Node, Runner, World, wipe
 from jobmon.core import wire
 from jobmon.core.constants import MAX_CONCURRENTLY_RUNNING
 from jobmon.core.ids import BatchId, TaskInstanceId
 from jobmon.server.db import Database
 from jobmon.server.engine import advance
+from jobmon_conformance import invariants
 
 LONG = os.environ.get("JOBMON_TEST_LONG") == "1"
 LENGTH = settings(
@@ -147,10 +147,10 @@ class Life(RuleBasedStateMachine):
     def finish(self, runner: Runner, data: st.DataObject) -> None:
         self.world.finish(runner, *data.draw(ends))
         if data.draw(heard):
-            self.world.report(runner)
+            self.world.report(runner, goes_on=True)
 
     def report(self, runner: Runner, data: st.DataObject) -> None:
-        self.world.report(runner, data.draw(heard))
+        self.world.report(runner, data.draw(heard), goes_on=True)
 
     def heartbeat(self, runner: Runner, data: st.DataObject) -> None:
         self.world.heartbeat(runner, data.draw(heard))
@@ -284,7 +284,7 @@ class Life(RuleBasedStateMachine):
         return [runner for runner in self.world.runners if runner.state in states]
 
     def job(self, batch_id: int, index: int) -> wire.Job:
-        instance_id = self.world.batches[batch_id].first_instance_id + index
+        instance_id = self.world.tenant(batch_id, index)
         return wire.Job(
             instance_id=TaskInstanceId(instance_id), batch_id=BatchId(batch_id), index=index, name="",
             cluster="toy", job_id="",
@@ -318,7 +318,7 @@ def _life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.promise("F08 F09 F10 F27 F28 F46 F65 F75")
-@pytest.mark.timeout(0 if LONG else 300)
+@pytest.mark.timeout(0 if LONG else 1200)
 @pytest.mark.usefixtures("_life")
 def test_whatever_is_lost_repeated_or_killed_everything_is_done_once() -> None:
     run_state_machine_as_test(Life, settings=LENGTH)

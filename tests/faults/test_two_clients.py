@@ -7,7 +7,7 @@ import pytest
 
 import end_to_end
 from end_to_end.graphs import holds
-from end_to_end.home import Home
+from jobmon_conformance.home import Home
 
 WAITING = str(Path(next(iter(end_to_end.__path__))) / "waiting.py")
 

@@ -338,6 +338,12 @@ class World:
         """What the cluster may start now."""
         return [place for place, slot in self.slots.items() if slot.to_start]
 
+    def tenant(self, batch_id: int, index: int) -> int:
+        """The attempt that was started in a place last, else the one it was made for."""
+        ours = [runner for runner in self.processes(batch_id, index) if runner.token]
+        own = self.batches[batch_id].first_instance_id + index
+        return ours[-1].instance_id if ours else own
+
     def start_process(self, place: tuple[int, int]) -> Runner:
         """The cluster starts a process for an index of a job array."""
         self.slots[place].to_start -= 1
@@ -363,10 +369,13 @@ class World:
         if not heard or answer is None:
             return
         for grant in answer.grants:
-            runner.state, runner.token = "running", grant.token[0]
-            self.witness.append(f"{runner.instance_id} {runner.id} start")
+            self._start(runner, grant)
         for denial in answer.denials:
             runner.state = "gone" if denial.verdict == "gone" else runner.state
+
+    def _start(self, runner: Runner, grant: wire.Grant) -> None:
+        runner.state, runner.instance_id, runner.token = "running", grant.instance_id[0], grant.token[0]
+        self.witness.append(f"{runner.instance_id} {runner.id} start")
 
     def finish(self, runner: Runner, status: str, failure_class: str = "") -> None:
         """A command ends by itself."""
@@ -382,14 +391,21 @@ class World:
         )  # fmt: skip
         self.slots[runner.batch_id, runner.index].over = runner.outcome
 
-    def report(self, runner: Runner, heard: bool = True) -> None:
-        """A process tells how its command ended, and goes when it hears that this is known."""
+    def report(self, runner: Runner, heard: bool = True, goes_on: bool = False) -> None:
+        """A process tells how its command ended, and goes when it hears that this is known.
+
+        If it `goes_on` it asks, after a good end, for a further attempt, which it starts in its own place.
+        """
         assert runner.outcome is not None
-        answer = self._work(runner, outcomes=[runner.outcome])
+        further = [wire.Claim(batch_id=runner.batch_id, start=runner.index, further=True)]
+        goes_on &= runner.outcome.status == "D"
+        answer = self._work(runner, outcomes=[runner.outcome], claims=further if goes_on else [])
         if heard and answer:
             runner.state = "gone"
             if not answer.late:
                 self.acknowledged[runner.instance_id] = runner.outcome.status
+            for grant in answer.grants:
+                self._start(runner, grant)
 
     def heartbeat(self, runner: Runner, heard: bool = True) -> None:
         """A sign of life; the answer may be that the command must stop."""
@@ -456,7 +472,7 @@ class World:
             if runner.state == "running" and finish:
                 self.finish(runner, "D")
             if runner.state == "ended":
-                self.report(runner)
+                self.report(runner, goes_on=True)
         self.supply()
 
 

@@ -3,8 +3,8 @@
 `python -m clusters.sge up FOLDER` (from tests/) starts one by hand, `down FOLDER` ends it.
 """
 
+from clusters.packages import Unavailable
 from clusters.sge.clients import SgeError
 from clusters.sge.cluster import SgeCluster
-from clusters.sge.packages import Unavailable
 
 __all__ = ["SgeCluster", "SgeError", "Unavailable"]

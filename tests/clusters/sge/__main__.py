@@ -4,9 +4,9 @@ import shlex
 import sys
 from pathlib import Path
 
+from clusters.packages import Unavailable
 from clusters.sge.clients import SgeError
 from clusters.sge.cluster import SgeCluster
-from clusters.sge.packages import Unavailable
 
 USAGE = "usage: python -m clusters.sge up FOLDER [key=value ...] | down FOLDER"
 

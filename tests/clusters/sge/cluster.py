@@ -1,27 +1,23 @@
 """One Grid Engine in a folder: up, down, faults."""
 
-import contextlib
-import fcntl
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Self
 
+from clusters.cluster import Cluster
+from clusters.process import Daemon, kill_all
 from clusters.sge import clients, configuration, leftovers, packages
 from clusters.sge import site as sites
 from clusters.sge.clients import SgeError
-from clusters.slurm.leftovers import kill
-from clusters.slurm.process import Daemon
 
-START_SECONDS = 60.0
 DELETE_SECONDS = 10.0
 
 
-class SgeCluster:
+class SgeCluster(Cluster):
     """A cluster of one node; clusters.sge.configuration tells how memory and run time are enforced.
 
     Queue `all.q` has 32 slots, `short.q` 8 of 5 minutes each at most; parallel environment `smp` is for both.
@@ -31,6 +27,8 @@ class SgeCluster:
     `root/default/common/accounting`.
     """
 
+    broken = SgeError
+
     def __init__(self, folder: Path, options: Mapping[str, object] | None = None) -> None:
         """A cluster that is up in this folder, or that `up` makes there.
 
@@ -38,7 +36,7 @@ class SgeCluster:
         `up` makes: {"max_u_jobs": 3, "max_aj_tasks": 10}; `qconf` changes one that is there.
         """
         packages.check()
-        self.folder = folder.resolve()
+        super().__init__(folder)
         self._options = dict(options or {})
 
     @property
@@ -52,13 +50,6 @@ class SgeCluster:
     def environment(self) -> dict[str, str]:
         """What a client of this cluster needs in its environment, Python's drmaa too."""
         return self.site.environment
-
-    def __enter__(self) -> Self:
-        self.up()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.down(for_good=True)
 
     def up(self) -> bool:
         """Start what is not running, wait until a job has run; False when all of it was running."""
@@ -96,20 +87,9 @@ class SgeCluster:
             daemon.start({**clients.environment(self.site), "SGE_ND": "true"})  # no daemon: it keeps its pid
         self._wait(lambda: clients.answers(self.site, name), f"{name} does not answer", daemon)
 
-    def stop(self, name: str) -> None:
-        """SIGTERM, as an operator would; jobs live on without their execd."""
-        self._daemons()[name].end()
-
-    def kill(self, name: str) -> None:
-        """SIGKILL, as a crash would."""
-        self._daemons()[name].kill()
-
-    def freeze(self, name: str) -> None:
-        """Let it take connections that it never serves, until `thaw`."""
-        self._daemons()[name].send(signal.SIGSTOP)
-
-    def thaw(self, name: str) -> None:
-        self._daemons()[name].send(signal.SIGCONT)
+    def discard(self) -> None:
+        """Kill it."""
+        self.down(for_good=True)
 
     def run(
         self, *command: object, timeout: float = 60.0, check: bool = False, stdin: str = ""
@@ -168,7 +148,7 @@ class SgeCluster:
     def _end_jobs(self, site: sites.Site) -> None:
         def none_left() -> bool:
             pids = leftovers.shepherds(site) + leftovers.job_processes(site)
-            kill(pids)
+            kill_all(pids)
             return not pids
 
         self._wait(none_left, "processes of jobs did not end")
@@ -185,24 +165,7 @@ class SgeCluster:
             for name in site.ports
         }
 
-    def _wait(self, condition: Callable[[], bool], complaint: str, *concerned: Daemon) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not condition():
-            gone = [daemon.name for daemon in concerned if daemon.pid is None]
-            if gone or time.monotonic() > deadline:
-                why = f"{' and '.join(gone)} ended" if gone else f"waited {START_SECONDS:g} s"
-                words = "\n".join(self._last_words(daemon) for daemon in concerned)
-                raise SgeError(f"{complaint} ({why}); see {self.folder / 'log'}\n{words}")
-            time.sleep(0.05)
-
     def _last_words(self, daemon: Daemon) -> str:
         """From its messages, which lack the scheduler's chatter, if it came to write some."""
         messages = self.folder / "log" / f"{daemon.name}.messages"
         return replace(daemon, output=messages if messages.exists() else daemon.output).last_words()
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One `up` or `down` at a time in one folder."""
-        with (self.folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clusters.slurm.packages import Unavailable
+from clusters.packages import Unavailable
 
 PACKAGES = ("gridengine-master", "gridengine-exec", "gridengine-client", "gridengine-drmaa1.0", "libjemalloc2")
 PROGRAMS = Path("/usr/lib/gridengine")
@@ -18,8 +18,6 @@ MISSING = (
     "Grid Engine is not installed ({} not found): "
     f"apt-get install -y --no-install-recommends {' '.join(PACKAGES)}"
 )
-
-__all__ = ["DRMAA", "PROGRAMS", "SHARED", "Unavailable", "check"]
 
 
 def check() -> None:

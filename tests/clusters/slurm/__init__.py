@@ -3,8 +3,8 @@
 `python -m clusters.slurm up FOLDER` (from tests/) starts one by hand, `down FOLDER` ends it.
 """
 
+from clusters.packages import Unavailable
 from clusters.slurm.clients import SlurmError
 from clusters.slurm.cluster import SlurmCluster
-from clusters.slurm.packages import Unavailable
 
 __all__ = ["SlurmCluster", "SlurmError", "Unavailable"]

@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
+from clusters.packages import Unavailable
 from clusters.slurm.clients import SlurmError
 from clusters.slurm.cluster import SlurmCluster
-from clusters.slurm.packages import Unavailable
 
 USAGE = "usage: python -m clusters.slurm up FOLDER [Key=Value ...] | down FOLDER"
 

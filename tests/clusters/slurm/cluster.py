@@ -1,33 +1,33 @@
 """One Slurm cluster in a folder: up, down, faults."""
 
-import contextlib
-import fcntl
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
 
+from clusters.cluster import Cluster
+from clusters.process import Daemon, kill_all
 from clusters.slurm import clients, configuration, leftovers
 from clusters.slurm import site as sites
 from clusters.slurm.clients import SlurmError
 from clusters.slurm.daemons import daemons, environment, make_database
 from clusters.slurm.packages import programs
-from clusters.slurm.process import Daemon
 
-START_SECONDS = 90.0
 CANCEL_SECONDS = 10.0
 
 
-class SlurmCluster:
+class SlurmCluster(Cluster):
     """A cluster of four nodes with 16 CPUs and 4000 MB each.
 
     Partition `all` (the default one) has every node and 4 hours, `short` has two nodes, 5 minutes, 1000 MB a node.
     A daemon is called munged, mariadbd, slurmdbd, slurmctld or `slurmd n1` (to n4).
     What a cluster does is in `log` in its folder, also after `down`.
     """
+
+    start_seconds = 90.0
+    broken = SlurmError
 
     def __init__(
         self, folder: Path, options: Mapping[str, object] | None = None, limits: Mapping[str, object] | None = None
@@ -37,7 +37,7 @@ class SlurmCluster:
         `options` take the place of lines of slurm.conf: {"MaxArraySize": 11, "MinJobAge": 2}.
         `limits` are enforced on the user's association: {"MaxSubmitJobs": 3}.
         """
-        self.folder = folder.resolve()
+        super().__init__(folder)
         self._limits = dict(limits or {})
         enforced = {"AccountingStorageEnforce": "associations,limits"} if limits else {}
         self._options = {**enforced, **(options or {})}
@@ -64,13 +64,6 @@ class SlurmCluster:
     def memory_enforced_by(self) -> str:
         """`cgroup/v1`: a job above its memory is OUT_OF_MEMORY; `OverMemoryKill`: FAILED, if seen in time."""
         return self.site.memory_enforced_by
-
-    def __enter__(self) -> Self:
-        self.up()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.down()
 
     def up(self) -> bool:
         """Start what is not running, wait until jobs can run; False when all of it was running."""
@@ -100,25 +93,10 @@ class SlurmCluster:
             daemon.start(environment(self.site))
         self._wait(lambda: clients.answers(self.site, daemon.name), f"{daemon.name} does not answer", daemon)
 
-    def stop(self, name: str) -> None:
-        """SIGTERM, as an operator would."""
-        self._daemon(name).end()
-
-    def kill(self, name: str) -> None:
-        """SIGKILL, as a crash would."""
-        self._daemon(name).kill()
-
-    def freeze(self, name: str) -> None:
-        """Let it take connections that it never serves, until `thaw`."""
-        self._daemon(name).send(signal.SIGSTOP)
-
-    def thaw(self, name: str) -> None:
-        self._daemon(name).send(signal.SIGCONT)
-
     def kill_slurmstepd(self, node: str) -> list[int]:
         """SIGKILL to what watches over the jobs of a node; gives their pids. The jobs' own processes live on."""
         pids = leftovers.slurmstepds(self.site, self._node(node))
-        leftovers.kill(pids)
+        kill_all(pids)
         self._wait(lambda: leftovers.are_gone(pids), f"slurmstepd {pids} of {node} did not end")
         return pids
 
@@ -199,7 +177,7 @@ class SlurmCluster:
     def _end_jobs(self, site: sites.Site) -> None:
         def none_left() -> bool:
             pids = [pid for node in site.nodes for pid in leftovers.slurmstepds(site, node)]
-            leftovers.kill(pids + leftovers.job_processes(site))
+            kill_all(pids + leftovers.job_processes(site))
             return not pids and not leftovers.job_processes(site)
 
         self._wait(none_left, "processes of jobs did not end")
@@ -213,20 +191,3 @@ class SlurmCluster:
 
     def _node(self, node: str) -> str:
         return node if node in self.nodes else f"{self.site.name}{node}"
-
-    def _wait(self, condition: Callable[[], bool], complaint: str, *concerned: Daemon) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not condition():
-            gone = [daemon.name for daemon in concerned if daemon.pid is None]
-            if gone or time.monotonic() > deadline:
-                why = f"{' and '.join(gone)} ended" if gone else f"waited {START_SECONDS:g} s"
-                words = "\n".join(daemon.last_words() for daemon in concerned)
-                raise SlurmError(f"{complaint} ({why}); see {self.folder / 'log'}\n{words}")
-            time.sleep(0.05)
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One `up` or `down` at a time in one folder."""
-        with (self.folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield

@@ -4,7 +4,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 
-from clusters.slurm.process import Daemon
+from clusters.process import Daemon
 from clusters.slurm.site import Site, user
 
 

@@ -4,16 +4,15 @@ A conftest.py takes them by name: `from clusters.slurm.fixture import own_slurm,
 """
 
 import contextlib
-import fcntl
 import itertools
-import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from clusters.sharing import folder_of_the_run, here_or_skipped, shared
 from clusters.slurm.cluster import SlurmCluster
-from clusters.slurm.packages import Unavailable
 
 Settings = Mapping[str, object] | None
 
@@ -21,7 +20,7 @@ Settings = Mapping[str, object] | None
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
     """The cluster of this test run: submit, query, cancel; leave its daemons and its settings as they are."""
-    with shared(folder_of_the_run(tmp_path_factory) / "slurm") as cluster:
+    with shared(partial(SlurmCluster, folder_of_the_run(tmp_path_factory) / "slurm")) as cluster:
         yield cluster
 
 
@@ -40,49 +39,5 @@ def own_slurm(tmp_path: Path) -> Iterator[Callable[..., SlurmCluster]]:
 @contextlib.contextmanager
 def own(folder: Path, options: Settings = None, limits: Settings = None) -> Iterator[SlurmCluster]:
     """A cluster that is up inside; where packages are missing the test is skipped, or fails under CI."""
-    with here_or_skipped(folder, options, limits) as cluster:
+    with here_or_skipped(partial(SlurmCluster, folder, options, limits)) as cluster:
         yield cluster
-
-
-@contextlib.contextmanager
-def shared(folder: Path) -> Iterator[SlurmCluster]:
-    """The cluster in this folder, started by the first of several processes, ended by the last one.
-
-    Who uses it holds a shared lock on a file, which the kernel lets go when a worker crashes;
-    who can have that lock alone is the last one.
-    """
-    cluster = here_or_skipped(folder)
-    folder.mkdir(exist_ok=True)
-    with (folder / "users").open("w") as users:
-        with _locked(folder / "gate"):
-            fcntl.flock(users, fcntl.LOCK_SH)
-            cluster.up()
-        try:
-            yield cluster
-        finally:
-            with _locked(folder / "gate"), contextlib.suppress(BlockingIOError):
-                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                cluster.down()
-
-
-def here_or_skipped(folder: Path, options: Settings = None, limits: Settings = None) -> SlurmCluster:
-    """A cluster that is not up yet; skips the test, under CI fails it, where packages are missing."""
-    try:
-        return SlurmCluster(folder, options, limits)
-    except Unavailable as missing:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(missing))
-
-
-def folder_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of all workers: each of xdist's has its folder in that of the run."""
-    worker = tmp_path_factory.getbasetemp()
-    return worker.parent if os.environ.get("PYTEST_XDIST_WORKER") else worker
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

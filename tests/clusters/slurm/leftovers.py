@@ -2,11 +2,10 @@
 
 import contextlib
 import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-from clusters.slurm.process import began
+from clusters.process import began
 from clusters.slurm.site import CGROUPS, Site
 
 
@@ -20,12 +19,6 @@ def job_processes(site: Site) -> list[int]:
     """The pids of what jobs started: Slurm puts the cluster's name into their environment."""
     mark = f"SLURM_CLUSTER_NAME={site.name}".encode()
     return [pid for pid in _processes() if pid != os.getpid() and mark in _environment(pid)]
-
-
-def kill(pids: list[int]) -> None:
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
 
 
 def are_gone(pids: list[int]) -> bool:

@@ -3,16 +3,14 @@
 import os
 import shutil
 
+from clusters.packages import Unavailable
+
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "slurmdbd", "munge", "mariadb-server")
 PROGRAMS = (
     *("munged", "munge", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd"),
     *("sbatch", "scontrol", "sinfo", "sacct", "sacctmgr"),
 )
 MISSING = "Slurm is not installed ({} not found): apt-get install -y --no-install-recommends " + " ".join(PACKAGES)
-
-
-class Unavailable(Exception):
-    """The machine does not have what is needed; the text says what to install."""
 
 
 def programs() -> dict[str, str]:

@@ -7,8 +7,8 @@
 Its shapes are those of Slurm 22.05.8 where a real one was seen, of the manual pages elsewhere.
 """
 
+from fakes.scheduler.call import Call
 from fakes.slurm import faults
-from fakes.slurm.call import Call
 from fakes.slurm.fake import FakeSlurm
 from fakes.slurm.plan import RunScript, Simulated, Task
 from fakes.slurm.records import Association, Node, Partition

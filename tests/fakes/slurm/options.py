@@ -2,7 +2,7 @@
 
 import getopt
 
-from fakes.slurm.call import Refusal
+from fakes.scheduler.call import Refusal
 
 MAY_HAVE_VALUE = ("--nice", "--exclusive", "--propagate", "--get-user-env", "--state")
 

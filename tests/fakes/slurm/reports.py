@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Callable
 
+from fakes.scheduler.call import Answer, Call, Refusal
 from fakes.slurm import options
-from fakes.slurm.call import Answer, Call, Refusal
 from fakes.slurm.controller import Controller
 from fakes.slurm.records import Association
 from fakes.slurm.shown import moment

@@ -4,9 +4,9 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 
+from fakes.scheduler.call import Answer, Call, Refusal
 from fakes.slurm import accounting, options, references, states
 from fakes.slurm.accounting import Entry
-from fakes.slurm.call import Answer, Call, Refusal
 from fakes.slurm.controller import Controller
 from fakes.slurm.sacct_fields import FIELDS, NAMES, Line
 

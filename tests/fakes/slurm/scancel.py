@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from fakes.scheduler.call import Answer, Call, Refusal
 from fakes.slurm import options, references, states
-from fakes.slurm.call import Answer, Call, Refusal
 from fakes.slurm.controller import Controller
 from fakes.slurm.execution import signal_number
 from fakes.slurm.records import Job, Part

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from fakes.scheduler.call import Answer, Call, Refusal
 from fakes.slurm import options, references, states
-from fakes.slurm.call import Answer, Call, Refusal
 from fakes.slurm.controller import Controller
 from fakes.slurm.records import Node, Part, Partition
 from fakes.slurm.scontrol_records import job_record, node_record, partition_record

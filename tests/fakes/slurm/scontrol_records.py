@@ -2,7 +2,7 @@
 
 import os
 
-from fakes.slurm.call import Call
+from fakes.scheduler.call import Call
 from fakes.slurm.controller import Controller
 from fakes.slurm.indices import hosts
 from fakes.slurm.records import Node, Part, Partition

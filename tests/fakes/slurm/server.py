@@ -1,21 +1,19 @@
-"""The cluster behind the commands: every call is logged, counted, may meet a fault, then is answered."""
+"""The fake Slurm's server: counts messages, meters them, runs batch scripts."""
 
-import itertools
-import secrets
-import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from fakes.slurm import processes, reports
-from fakes.slurm.batch_script import job_environment
-from fakes.slurm.call import Answer, Call, read_by_slurm
-from fakes.slurm.clock import Clock
+from fakes.scheduler.call import Answer, Call
+from fakes.scheduler.clock import Clock
+from fakes.scheduler.faults import perform_or_refuse
+from fakes.scheduler.processes import ScriptRun
+from fakes.scheduler.server import Server
+from fakes.slurm import reports
+from fakes.slurm.batch_script import fill_in, job_environment
 from fakes.slurm.controller import Controller
-from fakes.slurm.faults import Armed, perform_or_refuse
 from fakes.slurm.placement import Placement
 from fakes.slurm.plan import Behaviour, Task
-from fakes.slurm.processes import ScriptRun
 from fakes.slurm.rate_limit import RateLimit
 from fakes.slurm.records import Part
 from fakes.slurm.sacct import sacct
@@ -35,93 +33,57 @@ COMMANDS: dict[str, Callable[[Controller, Call], Answer]] = {
     "sinfo": sinfo,
     "sacctmgr": reports.sacctmgr,
 }
+READ_BY_SLURM = ("SLURM_", "SBATCH_", "SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_", "LC_", "LANG", "TZ")
+BAD_PATH = "0:53"  # what a job ends with whose folder or output file cannot be opened
 
 
-class Server:
-    """Answers calls from any thread, one at a time."""
+class SlurmServer(Server):
+    """Answers Slurm's commands."""
 
     def __init__(
         self, settings: Settings, clock: Clock, placement: Placement, behave: Behaviour, folder: Path
     ) -> None:
         self.controller = Controller(settings, clock, placement, behave, self._run_script)
-        self.calls: list[Call] = []
-        self.faults: list[Armed] = []
         self.rpcs: Counter[str] = Counter()
         self.rpcs_of: Counter[str] = Counter()
-        self._mark = secrets.token_hex(8)
-        self._runs = itertools.count(1)
-        self._folder = folder
         self._rate = RateLimit(settings)
-        self._closing = False
-        self._ticker = threading.Thread(target=self._tick, daemon=True)
-        if clock.speed:
-            self._ticker.start()
+        super().__init__(self.controller, folder, READ_BY_SLURM)
 
     def answer(self, call: Call) -> Answer:
-        """What the command prints."""
+        """Its messages count also if it fails, and before sdiag tells of them."""
         with self.controller.lock:
-            self.controller.catch_up()
-            call.at = self.controller.clock.now()
-            self.calls.append(call)
             sent = reports.messages(call)
             self.rpcs.update(sent)
             self.rpcs_of[f"{call.user}:{call.user_id}"] += len(sent)
-            answer = self._answer(call)
-            answer.delay += self._rate.wait(call.user, call.at) if sent else 0
-            call.rc = None if answer.hangs else answer.rc
-            if not self._awaits(call):
-                call.environment = read_by_slurm(call.environment)
-            return answer
+            return super().answer(call)
 
-    def _awaits(self, call: Call) -> bool:
-        """Whether the call is going to be carried out later, so that all of it is needed still."""
-        return any(armed.fault.late is not None and call in armed.met for armed in self.faults)
+    def received(self, call: Call, answer: Answer) -> None:
+        """Who asks too much waits."""
+        answer.delay += self._rate.wait(call.user, call.at) if reports.messages(call) else 0
 
-    def _answer(self, call: Call) -> Answer:
-        armed = next((armed for armed in self.faults if armed.strikes(call)), None)
-        if not armed:
-            return self._perform(call)
-        fault = armed.fault
-        if fault.late is not None:
-            self.controller.timeline.at(call.at + fault.late, self._perform, call)
-            self.controller.changed.notify_all()
-        return fault.apply(call, lambda: self._perform(call))
-
-    def _perform(self, call: Call) -> Answer:
+    def perform(self, call: Call) -> Answer:
         if call.command == "sdiag":
             return reports.sdiag(self.controller, call, self.rpcs, self.rpcs_of)
         return perform_or_refuse(lambda: COMMANDS[call.command](self.controller, call))
 
-    # Real time, real processes.
-
-    def _tick(self) -> None:
-        slurm = self.controller
-        with slurm.lock:
-            while not self._closing:
-                slurm.catch_up()
-                slurm.changed.wait(slurm.timeline.seconds_to_next())
-
     def _run_script(self, part: Part, task: Task) -> ScriptRun:
-        number = next(self._runs)
-        script = self._folder / f"job{part.job.job_id:05}" / f"{number}.slurm_script"
-        script.parent.mkdir(parents=True, exist_ok=True)
-        script.write_text(part.job.submission.script)
-        script.chmod(0o700)
-        run = ScriptRun(f"{self._mark}.{number}", lambda run, code, rss: self._exited(part, run, code, rss))
-        run.start(part, script, job_environment(part, self.controller.settings.cluster))
+        asked = part.job.submission
+        mark, script = self.new_run(f"job{part.job.job_id:05}", asked.script)
+        run = ScriptRun(mark, lambda run, code, rss: self._exited(part, run, code, rss))
+        out = fill_in(asked.output or "slurm-%j.out", part)
+        err = fill_in(asked.error, part) if asked.error else ""
+        environment = job_environment(part, self.controller.settings.cluster)
+        run.start([str(script), *asked.arguments], environment, asked.folder, out, err)
         return run
 
-    def _exited(self, part: Part, run: ScriptRun, exit_code: str, max_rss_kb: int) -> None:
+    def _exited(self, part: Part, run: ScriptRun, code: int | None, max_rss_kb: int) -> None:
+        if code is None:
+            exit_code = BAD_PATH
+        else:
+            exit_code = f"0:{-code}" if code < 0 else f"{code}:0"
         with self.controller.lock:
-            if not self._closing:
+            if not self.is_closing:
                 self.controller.exited(part, run, exit_code, max_rss_kb)
 
-    def close(self) -> None:
-        """End every process that was started."""
-        with self.controller.lock:
-            self._closing = True
-            self.controller.register.queue.clear()
-            self.controller.changed.notify_all()
-        if self._ticker.ident:
-            self._ticker.join(10)
-        processes.end_all(self._mark)
+    def closing(self) -> None:
+        self.controller.register.queue.clear()

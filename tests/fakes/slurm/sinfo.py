@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from fakes.scheduler.call import Answer, Call, Refusal
 from fakes.slurm import options
-from fakes.slurm.call import Answer, Call, Refusal
 from fakes.slurm.controller import Controller
 from fakes.slurm.indices import hosts
 from fakes.slurm.records import Node, Partition

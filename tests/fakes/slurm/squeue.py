@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from fakes.scheduler.call import Answer, Call, Refusal
 from fakes.slurm import options, references, states
-from fakes.slurm.call import Answer, Call, Refusal
 from fakes.slurm.controller import Controller
 from fakes.slurm.records import Part
 from fakes.slurm.squeue_fields import FIELDS, HEADS, Look, state_of

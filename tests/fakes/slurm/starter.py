@@ -7,8 +7,9 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 
+from fakes.scheduler.clock import Clock
+from fakes.scheduler.timeline import Timeline
 from fakes.slurm import states
-from fakes.slurm.clock import Clock
 from fakes.slurm.execution import Execution, SimulatedRun, signal_number, task_of
 from fakes.slurm.indices import Remaining
 from fakes.slurm.placement import Placement
@@ -16,7 +17,6 @@ from fakes.slurm.plan import Behaviour, RunScript, Simulated, Task
 from fakes.slurm.records import Job, Node, Part, Submission
 from fakes.slurm.register import Register
 from fakes.slurm.settings import Settings
-from fakes.slurm.timeline import Timeline
 
 
 class Starter:

@@ -8,9 +8,9 @@ import pytest
 
 from clusters.slurm import SlurmCluster
 from clusters.slurm.fixture import own, own_slurm, slurm
-from end_to_end.home import opened
 from fakes.slurm import FakeSlurm, Node, faults
-from faults.slurm.place import Place
+from faults.place import Place
+from jobmon_conformance.home import opened
 
 __all__ = ["own_slurm", "slurm"]
 
@@ -29,7 +29,7 @@ def fake(tmp_path: Path) -> Iterator[FakeSlurm]:
 def place(fake: FakeSlurm, tmp_path: Path) -> Iterator[Place]:
     """A home beside the fake."""
     with opened(tmp_path) as home:
-        yield Place(home, fake.environment)
+        yield Place(home, "slurm", fake.environment)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def beside_real(slurm: SlurmCluster, folder: Path) -> Iterator[Place]:
     """A home whose jobs, should the test fail, do not stay in the way of other tests."""
     with opened(folder) as home:
         try:
-            yield Place(home, slurm.environment)
+            yield Place(home, "slurm", slurm.environment)
         finally:
             for name in home.column("SELECT name FROM batch"):
                 slurm.run("scancel", f"--name={name}")

@@ -6,7 +6,7 @@ import pytest
 
 from fakes.slurm import FakeSlurm, faults
 from fakes.slurm.faults import Fault
-from faults.slurm.place import Place
+from faults.place import Place
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +59,7 @@ def test_a_job_that_slurm_lost_is_run_again_at_the_systems_cost(
     place.release()
 
     place.ends(script)
-    assert (place.job_ids() == ["1", "1"]) == again
+    assert (place.job_ids()[:2] == ["1", "1"]) == again
     assert place.failures() == [(0, 1)] * 4
     assert place.attempts() == [("X", "infrastructure")] * 4 + [("D", "")] * 4
     assert "vanished" in place.errors()

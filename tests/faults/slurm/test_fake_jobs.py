@@ -4,7 +4,7 @@ import pytest
 
 from fakes.slurm import FakeSlurm, Simulated
 from fakes.slurm.plan import Behaviour, RunScript
-from faults.slurm.place import Place
+from faults.place import Place
 
 pytestmark = pytest.mark.slow
 

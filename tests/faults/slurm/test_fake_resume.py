@@ -2,9 +2,9 @@
 
 import pytest
 
-from end_to_end.home import Home
 from fakes.slurm import FakeSlurm
-from faults.slurm.place import Place
+from faults.place import Place
+from jobmon_conformance.home import Home
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from fakes.slurm import Association, FakeSlurm, faults
-from faults.slurm.place import Place
+from faults.place import Place
 
 pytestmark = pytest.mark.slow
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from end_to_end.home import Home, opened
 from fakes.slurm import FakeSlurm, Node, Simulated, Task, faults
-from faults.slurm.place import Place
+from faults.place import Place
 from jobmon.core import local_server
 from jobmon.core.http import Server
 from jobmon.core.routes import WORK
 from jobmon.core.wire import Claim, Outcome, WorkRequest
+from jobmon_conformance.home import Home, opened
 
 TASKS = 5000
 pytestmark = pytest.mark.slow
@@ -68,7 +68,7 @@ def place(tmp_path: Path) -> Iterator[tuple[Place, FakeSlurm]]:
         with FakeSlurm(tmp_path / "slurm", node, behave=hands.behave) as fake:
             here = faults.mangled(lambda text: text.replace("NodeHostName=fakehost", "NodeHostName=localhost"))
             fake.fault("scontrol", here, times=None, when=lambda call: "node" in call.argv)
-            yield Place(home, fake.environment), fake
+            yield Place(home, "slurm", fake.environment), fake
             hands.close()
 
 

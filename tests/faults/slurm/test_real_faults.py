@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from clusters.slurm import SlurmCluster
-from end_to_end.home import wait_for
+from faults.place import Place
 from faults.slurm.conftest import beside_real
-from faults.slurm.place import Place
+from jobmon_conformance.home import wait_for
 
 pytestmark = pytest.mark.slow
 

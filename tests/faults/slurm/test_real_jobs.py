@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from clusters.slurm import SlurmCluster
-from faults.slurm.place import Place
+from faults.place import Place
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ import pytest
 
 from clusters.slurm import SlurmCluster
 from clusters.slurm.fixture import own
+from faults.place import Place
 from faults.slurm.conftest import beside_real
-from faults.slurm.place import Place
 
 pytestmark = pytest.mark.slow
 

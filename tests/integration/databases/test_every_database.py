@@ -1,6 +1,5 @@
 """The same engine on SQLite, MariaDB and PostgreSQL: whole workflows, and what databases do to transactions."""
 
-import os
 import threading
 import uuid
 from collections.abc import Iterator
@@ -8,28 +7,15 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from clusters.databases import SERVERS, Unavailable
-from faults import invariants
+from clusters.databases import SERVERS
 from faults.world import Node, World
 from jobmon.core.constants import MAX_CONCURRENTLY_RUNNING
 from jobmon.core.defaults import Settings
-from jobmon.server import db
+from jobmon.core.exceptions import ConfigError
+from jobmon.server import db, schema
 from jobmon.server.start import open_service
 from jobmon.server.tables import array, metadata, task, tool, workflow
-
-
-@pytest.fixture(scope="module", params=["sqlite", *SERVERS])
-def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/jobmon.db"
-        return
-    try:
-        with SERVERS[request.param](tmp_path_factory.mktemp(request.param)) as address:
-            yield address
-    except Unavailable as missing:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(missing))
+from jobmon_conformance import invariants
 
 
 @pytest.fixture
@@ -38,6 +24,8 @@ def database(url: str) -> Iterator[db.Database]:
     database.create()
     yield database
     metadata.drop_all(database.engine)
+    with database.engine.begin() as connection:
+        schema.version_table.drop(connection, checkfirst=True)
     database.dispose()
 
 
@@ -157,10 +145,15 @@ def test_ids_have_64_bits(database):
     assert first == 2**40
 
 
-def test_the_service_opens_on_every_database(url, tmp_path):
+@pytest.mark.promise("F25")
+def test_a_site_database_is_made_by_command_and_then_served(database, url, tmp_path):
     settings = Settings(server=type(Settings().server)(database_url=url))
-    service = open_service(settings, tmp_path, frozenset())
+    metadata.drop_all(database.engine)
+    if not database.is_sqlite:
+        with pytest.raises(ConfigError, match="is empty; `jobmon-server db upgrade`"):
+            open_service(settings, tmp_path, frozenset())
+        schema.upgrade(database)
 
+    service = open_service(settings, tmp_path, frozenset())
     assert service.read(lambda c: c.execute(sa.select(sa.func.count()).select_from(workflow)).scalar_one()) == 0
-    metadata.drop_all(service.database.engine)
     service.database.dispose()

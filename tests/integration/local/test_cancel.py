@@ -32,7 +32,7 @@ def test_waiting_attempts_are_dropped_and_running_ones_end(peer: Peer, connect: 
     }
     assert {peer.attempts[id].outcome.failure_class for id in (1, 2)} == {"killed"}  # type: ignore[union-attr]
     assert all(gone(pid) for pid in running)
-    assert {one.instance_id for one in cluster.cancel(jobs)} == {1, 2, 3, 4}
+    wait_for(lambda: {one.instance_id for one in cluster.cancel(jobs)} == {1, 2, 3, 4}, "all four gone")
     assert peer.statuses() == {"F": 2, "O": 2}  # nothing else was claimed
 
 

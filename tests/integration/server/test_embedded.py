@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from faults import invariants
 from jobmon.core import local_server, routes, wire
 from jobmon.core.exceptions import StorageFull
 from jobmon.core.http import Server
 from jobmon.core.local_server import ServerFile, ensure, find, read_server_file, stop
 from jobmon.core.processes import lives
 from jobmon.core.resources import Resources
+from jobmon_conformance import invariants
 
 CYCLES = 200 if os.environ.get("JOBMON_TEST_LONG") == "1" else 20
 ENSURE = """

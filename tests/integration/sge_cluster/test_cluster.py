@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from clusters.sge import SgeCluster
-from clusters.sge.fixture import here_or_skipped
 from clusters.sge.leftovers import shepherds
+from clusters.sharing import here_or_skipped
 
 SECONDS = 60.0
 TESTS = Path(__file__).parents[2]
@@ -69,7 +69,7 @@ def test_a_cluster_of_ones_own_keeps_a_job_through_a_restart_of_its_daemons(own_
 
 def test_down_ends_frozen_daemons_with_running_jobs(tmp_path):
     folder = tmp_path / "a_folder_with_a_name_that_is_not_a_short_one" / "sge"
-    cluster = here_or_skipped(folder)
+    cluster = here_or_skipped(lambda: SgeCluster(folder))
     up = command("up", folder)
     assert f"export SGE_ROOT={folder}/root\n" in up.stdout, up.stderr
     submit(cluster, tmp_path, "trap '' TERM; echo on; setsid sleep 600 & sleep 600; true")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from clusters.sharing import here_or_skipped
 from clusters.slurm import SlurmCluster
-from clusters.slurm.fixture import here_or_skipped
 
 SECONDS = 60.0
 FINAL = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL"}
@@ -65,7 +65,7 @@ def test_a_cluster_of_ones_own_keeps_limits_through_a_restart_of_its_controller(
 
 def test_down_ends_frozen_daemons_running_jobs_and_jobs_whose_guard_was_killed(tmp_path):
     folder = tmp_path / ("a_folder_whose_name_is_too_long_for_the_path_of_a_socket_in_it_" * 2)
-    cluster = here_or_skipped(folder)
+    cluster = here_or_skipped(lambda: SlurmCluster(folder))
     up = command("up", folder)
     assert up.stdout == f"export SLURM_CONF={folder}/etc/slurm.conf\n", up.stderr
     run, name = cluster.site.run, cluster.site.name

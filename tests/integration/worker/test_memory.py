@@ -14,13 +14,14 @@ RunWorker = Callable[..., tuple[int, str]]
 LIMIT_BYTES = 100 << 20
 MEMORY = Path("/sys/fs/cgroup/memory")
 JOB = str(os.getpid())
+JOB_ENV = "--job-env=OWN_JOB"
 
 ENTER = "import os, sys; open(sys.argv[1] + '/cgroup.procs', 'w').write('0'); os.execv(sys.argv[2], sys.argv[2:])"
 
 
 @pytest.fixture
 def job_group() -> Iterator[Path]:
-    """A memory cgroup as Slurm makes them, with a limit; for those who may make one (version 1)."""
+    """A memory cgroup as batch systems make them, with a limit; for those who may make one (version 1)."""
     group = MEMORY / f"job_{JOB}" / "step_batch"
     try:
         group.mkdir(parents=True)
@@ -52,7 +53,7 @@ def test_a_command_killed_for_want_of_memory_is_a_resource_error(
 ) -> None:
     peer.command = f"{allocate(300)}; exit $?"
 
-    code, _ = run_worker(argv=in_group(job_group, worker_argv), environment={"SLURM_JOB_ID": JOB})
+    code, _ = run_worker(JOB_ENV, argv=in_group(job_group, worker_argv), environment={"OWN_JOB": JOB})
     outcome = peer.outcome()
 
     assert code == 137
@@ -69,7 +70,7 @@ def test_the_peak_is_that_of_all_processes_together(
     hold = allocate(30).replace("30 << 20)", "30 << 20); import time; time.sleep(0.3)")
     peer.command = f"{hold} & {hold} & wait; exit 3"
 
-    run_worker(argv=in_group(job_group, worker_argv), environment={"SLURM_JOB_ID": JOB})
+    run_worker(JOB_ENV, argv=in_group(job_group, worker_argv), environment={"OWN_JOB": JOB})
     outcome = peer.outcome()
 
     assert (outcome.status, outcome.failure_class) == ("E", "user")
@@ -82,7 +83,7 @@ def test_a_cgroup_that_is_not_the_jobs_own_says_nothing(
 ) -> None:
     peer.command = f"{allocate(300)}; exit $?"
 
-    run_worker(argv=in_group(job_group, worker_argv), environment={"SLURM_JOB_ID": "1"})
+    run_worker(JOB_ENV, argv=in_group(job_group, worker_argv), environment={"OWN_JOB": "1"})
     outcome = peer.outcome()
 
     assert (outcome.status, outcome.failure_class, outcome.exit_code) == ("E", "user", 137)

@@ -389,3 +389,16 @@ def test_a_bad_command_line_or_environment_has_its_own_exit_code(peer: WorkPeer,
     assert told == "jobmon worker: --index is 'three'; it must be a whole number\n"
     assert "the variable NO_SUCH_VARIABLE should hold the array index; it is ''" in also_told
     assert peer.requests == []
+
+
+@pytest.mark.promise("F32")
+def test_a_command_that_meets_a_limit_of_its_address_space_ran_out_of_memory(
+    peer: WorkPeer, run_worker: RunWorker, worker_argv: list[str]
+) -> None:
+    peer.command = f"{sys.executable} -c 'bytearray(8 * 2**30)'"
+
+    run_worker(argv=["sh", "-c", 'ulimit -v 4194304; exec "$@"', "limited", *worker_argv])
+    outcome = peer.outcome()
+
+    assert (outcome.status, outcome.failure_class, outcome.exit_code) == ("Z", "resource", 1)
+    assert "limited to 4096 MiB" in outcome.message

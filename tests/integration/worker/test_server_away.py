@@ -171,11 +171,11 @@ def test_an_outcome_that_nobody_takes_is_kept_for_later(peer: WorkPeer, run_work
 def test_a_server_that_does_not_know_the_token_leaves_the_outcome_in_the_spool(
     peer: WorkPeer, start_worker: StartWorker
 ) -> None:
-    go = peer.folder / "go"
-    peer.command = f"until [ -e {go} ]; do sleep 0.02; done"
+    begun, go = peer.folder / "begun", peer.folder / "go"
+    peer.command = f"touch {begun}; until [ -e {go} ]; do sleep 0.02; done"
     peer.heartbeat_seconds = 60
     worker = start_worker()
-    peer.wait(lambda: bool(peer.said("claims")))
+    wait_until(begun.exists)
 
     (peer.folder / "token").write_text("another")
     peer.cut()

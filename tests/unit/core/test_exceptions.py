@@ -22,6 +22,7 @@ STATUS = {
     "VersionMismatch": 426,
     "ServerError": 500,
     "ServerBusy": 503,
+    "TooManyRequests": 429,
     "StorageFull": 507,
 }
 BUILT_IN = {

@@ -366,3 +366,14 @@ def test_pauses_grow_and_are_never_the_same(monkeypatch: pytest.MonkeyPatch) -> 
     assert all(len(set(some)) > 40 for some in pauses)
     assert max(pauses[0]) <= 0.005 < max(pauses[4]) <= 0.08
     assert 5 < max(pauses[-1]) <= 10
+
+
+@pytest.mark.promise("F12")
+def test_those_who_were_told_one_time_do_not_come_back_at_one_moment() -> None:
+    state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
+    state.set_exception((http.Unanswered, http.Unanswered("busy", retry_after_seconds=3), None))
+
+    pauses = [http._pause(state) for _ in range(50)]
+
+    assert len(set(pauses)) > 40
+    assert min(pauses) >= 3 and max(pauses) <= 6

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -25,7 +25,8 @@ def test_a_url_is_the_path_with_its_ids(name: str) -> None:
 
     url = route.url(**dict.fromkeys(ids, 42))
 
-    assert url.startswith(PREFIX + "/")
+    assert url.startswith(route.prefix + "/")
+    assert route.prefix in ("", PREFIX)
     assert url.count("42") == len(ids)
     assert "{" not in url
 
@@ -47,11 +48,11 @@ def test_a_question_by_get_fits_into_a_query(name: str) -> None:
     assert not [hint for hint in hints.values() if "dict" in str(hint) or "Struct" in str(hint)]
 
 
-def test_only_health_is_open_and_whatever_changes_something_is_not_a_read() -> None:
-    assert [name for name, route in ALL.items() if route.action == "open"] == ["HEALTH"]
+def test_only_probes_are_open_and_whatever_changes_something_is_not_a_read() -> None:
+    assert [name for name, route in ALL.items() if route.action == "open"] == ["HEALTH", "READY", "OPENAPI"]
     for name, route in ALL.items():
-        assert route.action in ("open", "read", "write", "drive", "work")
-        assert route.method == "POST" or route.action in ("open", "read"), name
+        assert route.action in get_args(routes.Action)
+        assert route.method == "POST" or route.action in ("open", "metrics", "read", "inspect", "self"), name
 
 
 def test_every_route_has_one_handler_that_takes_and_gives_what_it_declares() -> None:

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobmon.core import wire
-from jobmon.core.wire import advance, base, bind, clusters, status, work
+from jobmon.core.wire import advance, auth, base, bind, clusters, status, work
 
-MODULES = (advance, base, bind, clusters, status, work)
+MODULES = (advance, auth, base, bind, clusters, status, work)
 STRUCTS = {
     name: found
     for module in MODULES

@@ -112,7 +112,8 @@ def test_a_batch_is_submitted_and_reported(drive, server, cluster):
     assert driven.connected == [("fake", 1)]
 
 
-def test_a_quick_clusters_result_travels_with_the_next_long_poll(drive, server):
+def test_a_quick_clusters_result_travels_with_the_next_long_poll(drive, server, monkeypatch):
+    monkeypatch.setattr(loop_module, "SETTLE_SECONDS", 10)  # quick enough on any machine
     drive()
     server.offer(batch(1))
     server.until(lambda: server.launched)
@@ -297,6 +298,30 @@ def test_a_job_is_cancelled_by_the_id_that_the_server_does_not_know_yet(drive, s
     server.until(lambda: server.observed)
 
     assert cluster.cancelled[0].job_id == "100"
+
+
+def test_spare_places_are_cancelled_and_nothing_of_them_is_reported(drive, server, cluster):
+    job_id = cluster.accept(batch(1, size=2))
+    drive()
+    server.spare(*jobs_of(batch(1, size=2), job_id))
+    server.until(lambda: cluster.cancelled and server.requests[-1].spare_mark == 2)
+
+    assert [(job.job_id, job.index) for job in cluster.cancelled] == [(job_id, 0), (job_id, 1)]
+    assert server.observed == []
+
+
+def test_what_is_spare_when_the_run_ends_is_cancelled_before_the_distributor_leaves(drive, server, cluster):
+    driven = drive(pauses=Pauses(prune=Pause(1000, 1000)))
+    server.offer(batch(1, size=2))
+    server.until(lambda: server.launched)
+    one, two = jobs_of(batch(1, size=2), server.launched[1])
+    server.spare(one, two)
+    server.until(lambda: server.requests[-1].spare_mark == 2)
+    assert cluster.cancelled == []
+    server.end("D")
+
+    assert driven.end().exit_code == 0
+    assert cluster.cancelled == [one, two]
 
 
 def test_suspects_are_observed_and_the_answer_is_reported(drive, server, cluster):

@@ -13,7 +13,7 @@ from jobmon.core.cluster import JobState, Look
 from jobmon.core.exceptions import ClusterError, SubmitRefused, SubmitUnknown
 from jobmon.core.resources import Resources
 from jobmon.core.wire import Batch, Launched, Observed, Refused
-from jobmon.distributor.actions import Cancel, Drop, Listen, LookUp, Observe, Report, Submit
+from jobmon.distributor.actions import Cancel, Drop, Listen, LookUp, Observe, Prune, Report, Submit
 from jobmon.distributor.patience import Pause, Pauses, rest_seconds
 from jobmon.distributor.plan import SETTLED_KEPT, Plan
 
@@ -281,6 +281,30 @@ def test_an_incomplete_answer_takes_no_wish_back(desk):
     desk.told(cancel=jobs_of(ONE, "8"), complete=False)
 
     assert desk.next() == Cancel((*jobs_of(TWO, "9"), *jobs_of(ONE, "8")))
+
+
+def test_spare_places_are_ended_once_together_and_ever_more_rarely(desk):
+    first, second, third = jobs_of(TWO, "9")
+
+    assert desk.plan.told((), (), (), desk.now, active=False, spare=[first, second]) == 2
+    assert desk.plan.told((), (), (), desk.now, active=False, spare=[second]) == 0
+    assert desk.next() is None
+    desk.wait()
+    assert (desk.now, desk.next()) == (1, Prune((first, second)))
+    desk.plan.pruned((first, second), desk.now)
+    assert desk.plan.spare == ()
+    pauses = []
+    for _ in range(3):
+        desk.plan.told((), (), (), desk.now, active=False, spare=[third])
+        assert desk.next() is None
+        before = desk.now
+        desk.wait()
+        pauses.append(desk.now - before)
+        assert desk.next() == Prune((third,))
+        desk.plan.pruned((third,), desk.now)
+
+    assert pauses == [2, 4, 8]
+    assert desk.reports == []
 
 
 def test_attempts_seen_gone_by_a_cancel_are_reported(desk):

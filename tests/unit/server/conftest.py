@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from faults import invariants
 from faults.world import Node, World
 from jobmon.core.constants import MAX_CONCURRENTLY_RUNNING
 from jobmon.server.db import Database
+from jobmon_conformance import invariants
 
 MakeWorld = Callable[..., World]
 

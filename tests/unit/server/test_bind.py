@@ -6,7 +6,6 @@ import msgspec
 import pytest
 from sqlalchemy.engine import Connection
 
-from faults import invariants
 from jobmon.core import wire
 from jobmon.core.exceptions import (
     Conflict,
@@ -21,6 +20,7 @@ from jobmon.core.resources import QueueLimits, Resources
 from jobmon.server import tables
 from jobmon.server.db import Database
 from jobmon.server.store import bind, runs
+from jobmon_conformance import invariants
 
 AT = 1000.0
 
@@ -427,3 +427,14 @@ def test_queue_limits_come_in_with_the_announcement_and_the_newest_count(client:
 
     assert client.column("SELECT name FROM queue ORDER BY id") == ["b", "c"]
     assert client.column("SELECT name FROM cluster") == ["local"]
+
+
+@pytest.mark.parametrize("template", [1, -1, -33416777476240, 2**70])
+def test_an_array_of_a_template_that_is_not_there_is_refused(client: Client, template: int) -> None:
+    with pytest.raises(InvalidRequest, match=f"array 'fit' names template {template}; the workflow has 1"):
+        client.announce(arrays=[wire.Array(template=template, name="fit")])
+
+
+def test_two_arrays_of_one_name_are_refused(client: Client) -> None:
+    with pytest.raises(InvalidRequest, match="two arrays of the workflow are called 'fit'"):
+        client.announce(arrays=[wire.Array(template=0, name="fit")] * 2)

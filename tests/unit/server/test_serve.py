@@ -14,15 +14,18 @@ from jobmon.core import routes
 from jobmon.core.exceptions import ServerBusy, StorageFull
 from jobmon.core.routes import PREFIX, Route
 from jobmon.core.wire import Failure, Health
-from jobmon.server import serve
+from jobmon.server.admission import Admission
 from jobmon.server.db import Database
+from jobmon.server.metrics import Metrics
 from jobmon.server.serve import make_app
 from jobmon.server.service import Service
 from jobmon.server.signals import Signals
 from jobmon.server.store.work import Rules
 
 TOKEN = "a-token"
+METRICS_TOKEN = "metrics-token"
 ALL = {name: route for name, route in vars(routes).items() if isinstance(route, Route)}
+OUTSIDE = {route.path for route in ALL.values() if not route.prefix}
 CLOSED = {name: route for name, route in ALL.items() if route.action != "open"}
 
 
@@ -30,7 +33,9 @@ CLOSED = {name: route for name, route in ALL.items() if route.action != "open"}
 def service(database: Database) -> Service:
     rules = Rules(secret=b"s" * 32, heartbeat_seconds=90, silence_seconds=279)
     hosts = frozenset({"localhost", "127.0.0.1", "::1", "login1"})
-    return Service(database, Signals(), rules, TOKEN, "instance1", hosts)
+    return Service(
+        database, Signals(), rules, TOKEN, "instance1", hosts, Metrics(database), Admission(), METRICS_TOKEN
+    )
 
 
 @pytest.fixture
@@ -45,7 +50,8 @@ def ask(client: FlaskClient, method: str, path: str, body: object = None, **head
         name.replace("_", "-"): value for name, value in headers.items()
     }
     data = body if isinstance(body, bytes) else None if body is None else msgspec.json.encode(body)
-    return client.open(PREFIX + path, method=method, data=data, headers=sent)
+    prefix = "" if path in OUTSIDE else PREFIX
+    return client.open(prefix + path, method=method, data=data, headers=sent)
 
 
 def failure(reply: TestResponse) -> Failure:
@@ -58,7 +64,7 @@ def path_of(route: Route[Any, Any]) -> str:
 
 
 def test_anybody_may_ask_whether_it_is_up(client: FlaskClient) -> None:
-    reply = client.get(PREFIX + "/health")
+    reply = client.get("/health")
 
     health = msgspec.json.decode(reply.data, type=Health)
     assert (reply.status_code, health.product, health.instance) == (200, "jobmon", "instance1")
@@ -163,7 +169,7 @@ def test_an_unknown_path_is_not_found_in_our_own_words(client: FlaskClient, path
 
 
 def test_another_method_is_refused_in_our_own_words(client: FlaskClient) -> None:
-    reply = client.delete(PREFIX + "/health")
+    reply = client.delete("/health")
 
     assert reply.status_code == 405
     assert failure(reply).error == "InvalidRequest"
@@ -182,21 +188,19 @@ def test_a_caller_of_another_major_version_gets_the_line_that_mends_it(
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(
-    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient,
 ) -> None:
-    client.application.config["MAX_CONTENT_LENGTH"] = 1000
+    small = ask(client, "POST", "/tool", b" " * (routes.SMALL_BYTES + 1))
+    bulk = ask(client, "POST", "/work", b" " * (routes.SMALL_BYTES + 1))
 
-    reply = ask(client, "POST", "/tool", b" " * 1001)
-
-    assert reply.status_code == 413
-    assert failure(reply).error == "InvalidRequest"
-    assert serve.MAX_BODY_BYTES == 64 * 2**20
+    assert (small.status_code, bulk.status_code) == (413, 400)
+    assert failure(small).error == "InvalidRequest"
 
 
 def test_without_a_token_a_large_body_is_not_even_read(client: FlaskClient) -> None:
-    client.application.config["MAX_CONTENT_LENGTH"] = 1000
+    large = b" " * (routes.BULK_BYTES + 1)
 
-    assert ask(client, "POST", "/tool", b" " * 1001, Authorization="").status_code == 401
+    assert ask(client, "POST", "/tool", large, Authorization="").status_code == 401
 
 
 def test_an_error_of_the_store_is_the_answer_under_its_own_name(client: FlaskClient) -> None:
@@ -254,7 +258,7 @@ def test_busy_says_when_to_come_back(
 
 def test_every_url_is_a_declared_route_with_an_action_and_every_route_has_a_url(client: FlaskClient) -> None:
     declared = {
-        (route.method, PREFIX + route.path.replace("{", "<int:").replace("}", ">")): route.action
+        (route.method, route.prefix + route.path.replace("{", "<int:").replace("}", ">")): route.action
         for route in ALL.values()
     }
     served = {
@@ -264,4 +268,6 @@ def test_every_url_is_a_declared_route_with_an_action_and_every_route_has_a_url(
     }
 
     assert served == declared.keys()
-    assert {key for key, action in declared.items() if action == "open"} == {("GET", PREFIX + "/health")}
+    assert {key for key, action in declared.items() if action == "open"} == {
+        ("GET", path) for path in ("/health", "/ready", "/openapi.json")
+    }

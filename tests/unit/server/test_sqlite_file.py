@@ -55,8 +55,11 @@ def test_a_damaged_database_is_noticed_at_the_start_and_left_alone(tmp_path):
 @pytest.mark.promise("F25")
 def test_a_database_of_another_schema_is_refused_with_what_to_install(tmp_path):
     service = open_service(Settings(), tmp_path, frozenset())
-    service.write(lambda c, at: c.exec_driver_sql("UPDATE server_state SET value = '999' WHERE name = 'schema'"))
+    service.write(lambda c, at: c.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'"))
+    service.write(
+        lambda c, at: c.exec_driver_sql("UPDATE server_state SET value = '9999' WHERE name LIKE 'schema_s%'")
+    )
     service.database.dispose()
 
-    with pytest.raises(ConfigError, match="schema 999"):
+    with pytest.raises(ConfigError, match="schema 9999"):
         open_service(Settings(), tmp_path, frozenset())

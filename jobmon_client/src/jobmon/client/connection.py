@@ -6,7 +6,6 @@ import contextlib
 import functools
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -68,14 +67,13 @@ class Connection:
         return found
 
     def _locate(self) -> Address:
-        from jobmon.core import local_server
+        from jobmon.core import local_server, login
         from jobmon.core.exceptions import ServerUnreachable
         from jobmon.core.http import Address, Unanswered
 
         http = self.settings.http
         if http.service_url:
-            token = local_server.read_token(Path(http.token_file).expanduser()) if http.token_file else ""
-            return Address(http.service_url.rstrip("/"), token)
+            return Address(http.service_url.rstrip("/"), login.token(http))
         if self._warming is not None:
             self._warming.join()
         try:

@@ -112,7 +112,7 @@ def _merged(own: Settings, levels: list[dict[str, Settings]], cluster_name: str,
 
 def _copied(by_cluster: Mapping[str, Mapping[str, Any]] | None, what: str) -> dict[str, Settings]:
     if not isinstance(by_cluster or {}, Mapping):
-        raise ValueError(f"{what} are {by_cluster!r}; they must be a dict of clusters: {{'slurm': {{...}}}}")
+        raise ValueError(f"{what} are {by_cluster!r}; they must be a dict of clusters: {{'NAME': {{...}}}}")
     return {name: checked_settings(values, f"{what} of {name!r}") for name, values in (by_cluster or {}).items()}
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from jobmon.core import routes, wire
 from jobmon.core.constants import TaskStatus
 from jobmon.core.ids import TaskId, WorkflowId
+from jobmon.core.wire.base import LONGEST_PAGE
 
 if TYPE_CHECKING:
     from jobmon.core.http import Server
@@ -81,6 +82,9 @@ def task_statuses(server: Server, workflow_id: WorkflowId) -> dict[TaskId, str]:
 def _failed(server: Server, workflow_id: WorkflowId, count: int) -> tuple[TaskId, ...]:
     if not count:
         return ()
+    if count > LONGEST_PAGE:
+        statuses = task_statuses(server, workflow_id)
+        return tuple(task for task, status in statuses.items() if status == TaskStatus.ERROR_FATAL)
     query = wire.TaskQuery(status=[TaskStatus.ERROR_FATAL], limit=count)
     failed = server.call(routes.TASKS, query, workflow_id=workflow_id).tasks
     return tuple(sorted(task.task_id for task in failed))

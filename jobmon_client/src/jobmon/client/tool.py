@@ -162,7 +162,7 @@ class Tool:
         """A new, empty workflow.
 
         `workflow_args` is what makes it the same workflow next time, so that it can be resumed; without it
-        every workflow is a new one. Defaults are by cluster: {"slurm": {"memory": "2G"}}.
+        every workflow is a new one. Defaults are by cluster: {"local": {"memory": "2G"}}.
         """
         workflow = Workflow(
             self._active,

@@ -55,7 +55,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     spool_dir     where workers leave outcomes that they could not tell; the distributor replays them
     worker        how patient workers are
     worker_argv   the command line of a worker; the plugin adds `--batch-id=ID`, and `--index=N` or
-                  `--index-env=NAME`, and may go on with what it knows better, such as `--start-wait=SECONDS`
+                  `--index-env=NAME`, then `--job-env=NAME` for the variable that holds the job's own id, by
+                  which its memory is found, and what it knows better, such as `--start-wait=SECONDS`
     """
 
     name: str = ""

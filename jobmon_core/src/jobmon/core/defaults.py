@@ -23,7 +23,8 @@ class Http(Section, frozen=True):
     service_url: str = ""  # empty: the user's own embedded server
     request_timeout_seconds: Seconds = 30.0
     retry_seconds: Seconds = 300.0  # how long a server that is away is waited for
-    token_file: str = ""
+    token_file: str = ""  # empty: what `jobmon login` kept
+    munge_socket: str = ""  # empty: where munged usually has it
 
 
 class Server(Section, frozen=True):
@@ -33,8 +34,16 @@ class Server(Section, frozen=True):
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 0  # 0: any free one
     threads: Count = 32
+    bulk_at_once: Count = 8  # large bodies that one process reads at a time; further ones are asked to come back
+    requests_per_second: Seconds = 300.0  # of one caller, apart from what workers and distributors say
+    log_format: Literal["text", "json"] = "text"  # json: one object a line, requests too
+    metrics_token_file: str = ""  # of a token that opens /metrics and nothing else
     idle_exit_seconds: Seconds = 1800.0
     database_url: str = ""  # empty: SQLite in the data directory
+    auth: Literal["embedded", "site"] = "embedded"  # one owner with a private token file, or users with tokens
+    visibility: Literal["all", "group", "own"] = "group"  # whose commands, errors and outputs a user may read
+    munge_socket: str = ""  # empty: where munged usually has it
+    insecure: bool = False  # listen without TLS where others could listen too
 
 
 class Sqlite(Section, frozen=True):

@@ -19,6 +19,7 @@
     |-- VersionMismatch                  client and server are too far apart                     426
     |-- ServerError                      the server failed; its log says why                     500
     |-- ServerBusy                       the server (or its database) asks to come back later    503
+    |   `-- TooManyRequests              this caller asks more often than it may                 429
     |-- StorageFull                      the database has no room; reads go on                   507
     |-- InvalidResponse                  what answered is not our server
     |-- ServerUnreachable                nothing answered within the time that was given
@@ -186,6 +187,17 @@ class ServerBusy(JobmonError):
     """The server or its database asks to come back later."""
 
     http_status = 503
+
+    def __init__(self, message: str, retry_after_seconds: float = 1.0) -> None:
+        """`retry_after_seconds` is what the caller is asked to wait at least."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class TooManyRequests(ServerBusy):
+    """This caller asks more often than it may; others are served meanwhile."""
+
+    http_status = 429
 
 
 class StorageFull(JobmonError):

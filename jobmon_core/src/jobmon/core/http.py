@@ -5,6 +5,8 @@ therefore be repeated (it carries its key), and whatever is not an answer of our
 connections, time-outs, cut answers, a proxy's error page - is simply tried again until the budget is spent.
 """
 
+import math
+import random
 import time
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
@@ -14,7 +16,7 @@ import requests
 import tenacity
 
 from jobmon.core import __version__, exceptions
-from jobmon.core.exceptions import InvalidResponse, JobmonError, ServerBusy, ServerUnreachable
+from jobmon.core.exceptions import InvalidResponse, JobmonError, ServerBusy, ServerUnreachable, Unauthorized
 from jobmon.core.routes import API_VERSION, Route
 from jobmon.core.wire import Answer, Failure, Request
 
@@ -26,10 +28,11 @@ LONGEST_PAUSE_SECONDS = 10.0
 
 
 class Address(NamedTuple):
-    """Where the server is and what opens it."""
+    """Where the server is and what opens it; after `until`, by the monotonic clock, it is best asked for anew."""
 
     url: str
     token: str
+    until: float = math.inf
 
 
 class Unanswered(JobmonError):
@@ -70,7 +73,7 @@ class Server:
     @property
     def address(self) -> Address:
         """Where the server was last found."""
-        if self._address is None:
+        if self._address is None or time.monotonic() > self._address.until:
             self._address = self._locate()
         return self._address
 
@@ -115,7 +118,7 @@ class Server:
         query: dict[str, object] | None,
         extra_seconds: float,
     ) -> Got:
-        url, token = self.address
+        url, token, _ = self.address
         self._last_url = url
         self.requests_sent += 1
         try:
@@ -136,6 +139,8 @@ class Server:
         except requests.RequestException as error:
             self._address = None
             raise Unanswered(f"no answer from the Jobmon server at {url} ({_reason(error)})") from error
+        if reply.status_code == Unauthorized.http_status:
+            self._address = None  # the next call looks for another token
         return _read(route, url + path, reply)
 
 
@@ -143,7 +148,7 @@ def _pause(state: tenacity.RetryCallState) -> float:
     failure = state.outcome.exception() if state.outcome else None
     wished = getattr(failure, "retry_after_seconds", 0.0)
     jittered = tenacity.wait_random_exponential(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)(state)
-    return max(float(wished), jittered)
+    return max(float(wished) * random.uniform(1, 2), jittered)  # not all of them at the same moment
 
 
 def _reason(error: BaseException) -> str:

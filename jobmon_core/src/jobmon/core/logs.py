@@ -8,7 +8,11 @@ import re
 import time
 from pathlib import Path
 
-_BEARER = re.compile(r"(?i)\b(bearer\s+)[^\s'\",\\]+")
+_SECRETS = (
+    re.compile(r"(?i)\b(bearer\s+)[^\s'\",\\]+"),
+    re.compile(r"(?i)(\b(?:token|password|secret)\\?[\"']?\s*[=:]\s*\\?[\"']?)[^\s'\",&\\]+"),
+    re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?=@)"),  # of a user in a URL
+)
 
 
 class OneLine(logging.Formatter):
@@ -28,17 +32,19 @@ class OneLine(logging.Formatter):
 
 
 def mask(text: str) -> str:
-    """The text with the token of each `Bearer ...` replaced."""
-    return _BEARER.sub(r"\1***", text)
+    """The text with what follows `Bearer`, `token=`, `password:` and the like replaced."""
+    for secret in _SECRETS:
+        text = secret.sub(r"\1***", text)
+    return text
 
 
-def set_up(level: str = "INFO", file: Path | None = None) -> None:
+def set_up(level: str = "INFO", file: Path | None = None, form: logging.Formatter | None = None) -> None:
     """Send all records from `level` on to the file (made private to the user), else to standard error.
 
-    Calling it again replaces what the first call did.
+    Calling it again replaces what the first call did. `form` is OneLine unless given.
     """
     handler = logging.StreamHandler() if file is None else _private_file(file)
-    handler.setFormatter(OneLine())
+    handler.setFormatter(form or OneLine())
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 

@@ -78,9 +78,8 @@ def format_memory(size_bytes: int) -> str:
 def parse_runtime(value: object) -> int:
     """Seconds of a run time, rounded up.
 
-    A number, or a text without a unit, is in seconds. Texts with a colon or a dash are read as Slurm reads
-    them: '30:00' is M:S, '1:30:00' H:M:S, '1-12' D-H, '1-12:30' D-H:M, '1-12:00:00' D-H:M:S.
-    Source: sbatch(1), --time (only its bare number differs: minutes there, seconds here).
+    A number, or a text without a unit, is in seconds. Texts with a colon or a dash are read as batch systems
+    read them: '30:00' is M:S, '1:30:00' H:M:S, '1-12' D-H, '1-12:30' D-H:M, '1-12:00:00' D-H:M:S.
 
     Raises InvalidRuntimeFormat for anything that is not a time greater than zero.
     """

@@ -42,6 +42,13 @@ class Cancel:
 
 
 @dataclass(frozen=True)
+class Prune:
+    """Ask the cluster to end these places, in which nothing will be started."""
+
+    jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True)
 class Adopt:
     """Have the cluster watch these, which somebody before us has submitted."""
 
@@ -53,5 +60,5 @@ class Listen:
     """Fetch what the cluster tells by itself."""
 
 
-Action: TypeAlias = Adopt | Submit | Drop | LookUp | Observe | Cancel | Listen
+Action: TypeAlias = Adopt | Submit | Drop | LookUp | Observe | Cancel | Prune | Listen
 Report: TypeAlias = Launched | Refused | Observed

@@ -1,6 +1,6 @@
 """One cluster's desk: a thread that does what the plan says and tells the plan what came of it.
 
-Batch systems take their time (30 s for an `sbatch` have been seen), so each cluster has a thread of its own
+Batch systems take their time (30 s for one submission have been seen), so each cluster has a thread of its own
 and nothing else waits for it.
 """
 
@@ -17,7 +17,7 @@ from jobmon.core.constants import FailureClass
 from jobmon.core.exceptions import BatchTooLarge, ClusterError, SubmitRefused, SubmitUnknown
 from jobmon.core.ids import BatchId, TaskInstanceId
 from jobmon.core.wire import Batch, Job, Observed, Pace
-from jobmon.distributor.actions import Action, Adopt, Cancel, Drop, Listen, LookUp, Observe, Submit
+from jobmon.distributor.actions import Action, Adopt, Cancel, Drop, Listen, LookUp, Observe, Prune, Submit
 from jobmon.distributor.plan import Plan
 
 log = logging.getLogger(__name__)
@@ -96,6 +96,8 @@ class Desk:
                 self._changed.notify_all()
         if self._cluster is not None:
             cluster = self._cluster
+            if spare := self.plan.spare:
+                self._seen("cancel", lambda cluster: cluster.cancel(spare))
             self._ask("close", lambda _: cluster.close(self._finished), None)
 
     def _next(self) -> Action | None:
@@ -122,6 +124,9 @@ class Desk:
             case Cancel(jobs):
                 gone = self._seen("cancel", lambda cluster: cluster.cancel(jobs))
                 return lambda now: self.plan.cancelled(jobs, gone, now)
+            case Prune(jobs):
+                self._seen("cancel", lambda cluster: cluster.cancel(jobs))
+                return lambda now: self.plan.pruned(jobs, now)
             case Observe(jobs):
                 seen = self._observe(jobs)
                 return lambda now: self.plan.observed(jobs, seen, now)

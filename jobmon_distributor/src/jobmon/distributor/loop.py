@@ -114,6 +114,7 @@ class Loop:
         self._changed = threading.Condition()
         self._desks: dict[str, Desk] = {}
         self._outbox = Outbox()
+        self._spare_mark = 0  # of the newest answer
         self._polling = False
         self._ended = False  # nothing new is begun
         self._closing = False  # all desks are shut
@@ -217,7 +218,9 @@ class Loop:
             began = self._clock()
             with self._changed:
                 fence, notice = self._lease.fence, self._notice()
-                request = self._outbox.take(fence, self._in_hand(), self._paces(), notice, wait_seconds)
+                request = self._outbox.take(
+                    fence, self._in_hand(), self._paces(), notice, wait_seconds, self._spare_mark
+                )
                 self._polling = self._polling or wait_seconds > 0
             try:
                 answer = server.call(ADVANCE, request, run_id=self._run_id)
@@ -257,7 +260,9 @@ class Loop:
                 now=self._clock(),
                 active=answer.active > 0,
                 complete=not answer.more,
+                spare=[job for job in answer.spare if job.cluster == name],
             )
+        self._spare_mark = answer.spare_mark
         if answer.status in OVER:
             finished = answer.status in ENDED_BY_ITSELF and answer.active == 0 and not self._in_hand()
             self._end(Ending(f"is over with status {answer.status}", finished=finished))
@@ -316,5 +321,5 @@ class Loop:
 
 
 def _clusters(answer: AdvanceAnswer) -> set[str]:
-    jobs = (*answer.cancel, *answer.suspects)
+    jobs = (*answer.cancel, *answer.suspects, *answer.spare)
     return {batch.cluster for batch in answer.submit} | {job.cluster for job in jobs}

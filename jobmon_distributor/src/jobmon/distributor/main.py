@@ -19,7 +19,7 @@ from types import FrameType
 
 import msgspec
 
-from jobmon.core import cluster, local_server, logs
+from jobmon.core import cluster, local_server, login, logs
 from jobmon.core.exceptions import ClusterError, JobmonError, ServerUnreachable, UnknownCluster
 from jobmon.core.http import Address, Server, Unanswered
 from jobmon.core.ids import TaskInstanceId, WorkflowId, WorkflowRunId
@@ -29,6 +29,7 @@ from jobmon.core.settings import Settings, data_dir, load_settings
 from jobmon.core.wire import Nothing
 from jobmon.distributor import worker_file
 from jobmon.distributor.loop import PASSING, Connect, Loop, Replay
+from jobmon.distributor.passes import Passes
 from jobmon.distributor.spool import replay, server_told
 
 log = logging.getLogger(__name__)
@@ -62,8 +63,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def drive(settings: Settings, run_id: WorkflowRunId) -> int:
     """Drive one run until its end or until told to leave; returns the exit code."""
     locate = locator(settings)
+    token_file = None
+    if settings.http.service_url:
+        passes = Passes(settings.http, run_id, data_dir(settings) / "tokens")
+        locate, token_file = passes, passes.token_file
     asker, reporter = (Server(locate, settings.http.request_timeout_seconds, retry_seconds=None) for _ in range(2))
-    connect = connector(settings, locate)
+    connect = connector(settings, locate, token_file)
     loop = Loop(run_id, asker, reporter, connect, alive=_say_alive, replay=replayer(settings, locate))
 
     def leave(number: int, _: FrameType | None) -> None:
@@ -81,8 +86,9 @@ def locator(settings: Settings) -> Callable[[], Address]:
     """How to find the server: the configured one, else the user's own, which is started if need be."""
     http, folder = settings.http, data_dir(settings)
     if http.service_url:
-        token = local_server.read_token(Path(http.token_file).expanduser()) if http.token_file else ""
-        return lambda: Address(http.service_url.rstrip("/"), token)
+        url = http.service_url.rstrip("/")
+        login.token(http)  # one that others can read is refused at once
+        return lambda: Address(url, login.token(http))
 
     def own() -> Address:
         try:
@@ -94,23 +100,30 @@ def locator(settings: Settings) -> Callable[[], Address]:
     return own
 
 
-def connector(settings: Settings, locate: Callable[[], Address]) -> Connect:
-    """How to connect a cluster for a workflow."""
+def connector(
+    settings: Settings, locate: Callable[[], Address], token_file: Callable[[], str] | None = None
+) -> Connect:
+    """How to connect a cluster for a workflow; `token_file` gives the file with the workers' token at a site."""
 
     def connect(name: str, workflow_id: WorkflowId) -> cluster.Cluster:
-        kind, connection = prepared(settings, locate, name, workflow_id)
+        kind, connection = prepared(settings, locate, name, workflow_id, token_file)
         return kind.connect(connection)
 
     return connect
 
 
 def prepared(
-    settings: Settings, locate: Callable[[], Address], name: str, workflow_id: WorkflowId
+    settings: Settings,
+    locate: Callable[[], Address],
+    name: str,
+    workflow_id: WorkflowId,
+    token_file: Callable[[], str] | None = None,
 ) -> tuple[cluster.ClusterKind, cluster.Connection]:
     """The kind of that cluster with all that its `connect` needs. Raises ClusterError, OSError."""
     folder = data_dir(settings)
     try:
         url = locate().url
+        opened_by = token_file() if token_file else settings.http.token_file or str(folder / "token")
         kind, options = _configured(name, settings, locate)
     except (Unanswered, *PASSING) as error:
         raise ClusterError(str(error)) from error
@@ -120,7 +133,7 @@ def prepared(
         options=options,
         service_url=url,
         server_file="" if settings.http.service_url else str(folder / "server.json"),
-        token_file=settings.http.token_file or str(folder / "token"),
+        token_file=opened_by,
         state_dir=state_dir,
         shared_dir=private(shared_dir(folder, name)),
         spool_dir=private(state_dir / SPOOL),

@@ -25,7 +25,13 @@ class Outbox:
         return bool(self._reports) or notice != self._told_notice
 
     def take(
-        self, fence: int, in_hand: Iterable[BatchId], paces: list[Pace], notice: str, wait_seconds: float
+        self,
+        fence: int,
+        in_hand: Iterable[BatchId],
+        paces: list[Pace],
+        notice: str,
+        wait_seconds: float,
+        spare_mark: int = 0,
     ) -> AdvanceRequest:
         """The next request, with all reports in it."""
         reports, self._reports = self._reports, []
@@ -38,6 +44,7 @@ class Outbox:
             observed=[report for report in reports if isinstance(report, Observed)],
             paces=paces,
             notice=notice,
+            spare_mark=spare_mark,
             wait_seconds=wait_seconds,
         )
         self._in_flight[id(request)] = request

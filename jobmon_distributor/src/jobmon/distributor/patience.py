@@ -28,6 +28,7 @@ class Pauses:
     look_up: Pause = Pause(2, 30)
     observe: Pause = Pause(5, 60)
     cancel: Pause = Pause(2, 30)
+    prune: Pause = Pause(1, 16)
     listen_seconds: float = 0.5
 
 

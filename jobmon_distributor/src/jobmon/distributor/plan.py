@@ -21,10 +21,10 @@ from msgspec.structs import replace
 
 from jobmon.core.cluster import Look, instances
 from jobmon.core.constants import FailureClass
-from jobmon.core.ids import BatchId
+from jobmon.core.ids import BatchId, TaskInstanceId
 from jobmon.core.resources import Resources
 from jobmon.core.wire import Batch, Job, Launched, Observed, Refused
-from jobmon.distributor.actions import Action, Adopt, Cancel, Drop, Listen, LookUp, Observe, Report, Submit
+from jobmon.distributor.actions import Action, Adopt, Cancel, Drop, Listen, LookUp, Observe, Prune, Report, Submit
 from jobmon.distributor.patience import Pauses, Turn, Wanted
 
 SETTLED_KEPT = 10_000  # many more than answers can cross on the way; a bound for the memory of long runs
@@ -50,14 +50,29 @@ class Plan:
         self._hopeless: list[tuple[Resources, str]] = []  # what the cluster will never take, in its words
         self._cancels = Wanted(self._pauses.cancel)
         self._suspects = Wanted(self._pauses.observe)
+        self._spare: dict[TaskInstanceId, Job] = {}
+        self._prune = Turn(-math.inf)
         self._submit = Turn(-math.inf)
         self._listen_at = math.inf
         self._adopted: tuple[Batch, ...] = ()
         self._adopt = Turn(-math.inf)
         self._turns = deque(
-            (self._adopt_all, self._submit_or_drop, self._look_up, self._cancel, self._observe, self._listen)
+            (
+                self._adopt_all,
+                self._submit_or_drop,
+                self._look_up,
+                self._cancel,
+                self._prune_spare,
+                self._observe,
+                self._listen,
+            )
         )  # each kind in its turn, so that none starves behind slow ones
         self.notice = ""  # why submitting has to wait, in the cluster's own words
+
+    @property
+    def spare(self) -> tuple[Job, ...]:
+        """The places on the cluster in which nothing will be started, as far as it was not asked to end them."""
+        return tuple(self._spare.values())
 
     @property
     def in_hand(self) -> list[BatchId]:
@@ -74,6 +89,7 @@ class Plan:
         now: float,
         active: bool = True,
         complete: bool = True,
+        spare: Iterable[Job] = (),
     ) -> int:
         """Take in an answer of the server; returns how much of it is new.
 
@@ -83,8 +99,16 @@ class Plan:
         new = sum(self._offered(batch, now) for batch in submit)
         new += self._cancels.name(cancel, complete, now)
         new += self._suspects.name(suspects, complete, now)
+        new += self._spared(spare, now)
         self._listen_at = min(self._listen_at, now + self._pauses.listen_seconds) if active else math.inf
         return new
+
+    def _spared(self, places: Iterable[Job], now: float) -> int:
+        before = len(self._spare)
+        self._spare.update((job.instance_id, job) for job in places)
+        if self._spare and self._prune.pause_seconds == 0:
+            self._prune.put_off(self._pauses.prune, now)  # more will follow
+        return len(self._spare) - before
 
     def taken_over(self, batches: Iterable[Batch], now: float) -> None:
         """Somebody before us has handed these to the cluster: watch them, hear at once what it has to tell."""
@@ -122,6 +146,7 @@ class Plan:
             self._submit.due_at if self._waiting and may_submit else math.inf,
             min((unseen.due_at for unseen in self._unseen.values()), default=math.inf),
             self._cancels.next_at(self),
+            self._prune.due_at if self._spare else math.inf,
             self._suspects.next_at(self),
             self._listen_at,
         )
@@ -149,6 +174,10 @@ class Plan:
     def _cancel(self, now: float, _: bool) -> Action | None:
         jobs = tuple(self._with_job_id(job) for job in self._cancels.due(now, but=self))
         return Cancel(jobs) if jobs else None
+
+    def _prune_spare(self, now: float, _: bool) -> Action | None:
+        """The longer it goes on the more rarely: a place that starts all the same only costs its start."""
+        return Prune(self.spare) if self._spare and self._prune.due_at <= now else None
 
     def _observe(self, now: float, _: bool) -> Action | None:
         jobs = tuple(self._with_job_id(job) for job in self._suspects.due(now, but=self))
@@ -227,6 +256,12 @@ class Plan:
         """The cluster was asked to end these; it is asked again until the server wants them no more."""
         self._cancels.asked(jobs, now)
         self._tell(seen)
+
+    def pruned(self, jobs: Sequence[Job], now: float) -> None:
+        """The cluster was asked to end these; once will do."""
+        for job in jobs:
+            self._spare.pop(job.instance_id, None)
+        self._prune.put_off(self._pauses.prune, now)
 
     def observed(self, jobs: Sequence[Job], seen: Iterable[Observed], now: float) -> None:
         """What the cluster says of these."""

@@ -41,7 +41,7 @@ def replay(folder: Path, tell: Tell) -> set[TaskInstanceId]:
 def _hand_over(file: Path, tell: Tell) -> list[TaskInstanceId]:
     try:
         request = msgspec.json.decode(file.read_bytes(), type=WorkRequest)
-        tell(request)
+        tell(msgspec.structs.replace(request, spooled=True))
     except FileNotFoundError:  # another distributor was faster
         return []
     except (*UNREADABLE, *REFUSALS) as error:

@@ -7,8 +7,8 @@ MariaDB and PostgreSQL run in READ COMMITTED. Any database error undoes the whol
 """
 
 import contextlib
+import itertools
 import random
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,11 +16,12 @@ from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine, Row
+from sqlalchemy.engine import Connection, Row
 
-from jobmon.core.exceptions import InvalidRequest, ServerBusy, StorageFull
+from jobmon.core.exceptions import InvalidRequest, ServerBusy, ServerError, StorageFull
 from jobmon.server import tables
+from jobmon.server.db_errors import Away, TryAgain, is_away, is_broken, is_conflict, is_full, is_slow
+from jobmon.server.engines import STATEMENT_SECONDS, make_engine
 
 Result = TypeVar("Result")
 AnyId = TypeVar("AnyId", bound=int)
@@ -28,6 +29,7 @@ AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 
 TRIES = 8
 RACES = 2
+AWAY_SECONDS = 30.0  # so long a request waits for a database that restarts
 RANGES_AT_MOST = 16  # beyond that a list of ids is the shorter way to say which
 _NOW = {
     "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
@@ -35,18 +37,26 @@ _NOW = {
     "mariadb": "UNIX_TIMESTAMP(NOW(6))",
     "postgresql": "EXTRACT(EPOCH FROM clock_timestamp())",
 }
-_AGAIN_MYSQL = {1205, 1213}  # lock wait timeout, deadlock
-_AGAIN_MYSQL |= {1040, 1053, 2002, 2003, 2006, 2013}  # too many connections, shutting down, away, gone, lost
-_AGAIN_POSTGRES = {"40001", "40P01", "57P01", "57P03", "08006", "08003"}
 
 
 class Database:
     """An engine with this product's transactions on it."""
 
-    def __init__(self, url: str, synchronous: str = "FULL") -> None:
-        """`synchronous` is SQLite's: FULL survives a power cut, NORMAL a killed process."""
-        self.engine = _engine(url, synchronous)
+    def __init__(
+        self,
+        url: str,
+        synchronous: str = "FULL",
+        statement_seconds: int = STATEMENT_SECONDS,
+    ) -> None:
+        """`synchronous` is SQLite's: FULL survives a power cut, NORMAL a killed process.
+
+        `on_broken` may be set: it is called when the disk under SQLite failed. A server ends itself then, because
+        pages that it believes written may not be.
+        """
+        self.url = url
+        self.engine = make_engine(url, synchronous, statement_seconds)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self.on_broken: Callable[[], object] = lambda: None
         self._writer = threading.Lock()  # of the one connection of SQLite that writes
         self._kept: Connection | None = None
 
@@ -68,18 +78,26 @@ class Database:
         transaction: Callable[[], contextlib.AbstractContextManager[Connection]],
     ) -> Result:
         """Raises ServerBusy when it still fails after TRIES, StorageFull when the disk is full."""
-        for attempt in range(TRIES):
+        until = time.monotonic() + AWAY_SECONDS
+        refusals = races = 0
+        for attempt in itertools.count():
             try:
                 with self._naming_failures(), transaction() as connection:
                     return unit(connection)
             except sa.exc.IntegrityError as raced:  # another one made the same row first, or a mistake of ours
-                if attempt == RACES:
+                if races == RACES:
                     raise
-                reason = str(raced.orig)
+                reason, races = str(raced.orig), races + 1
+            except Away as away:
+                reason, refusals = str(away), refusals if time.monotonic() < until else TRIES
             except TryAgain as again:
-                reason = str(again)
-            time.sleep(random.uniform(0, 0.004 * 2**attempt))
-        raise ServerBusy(f"the database kept refusing a transaction ({reason}); try again in a moment")
+                reason, refusals = str(again), refusals + 1
+            if refusals >= TRIES:
+                raise ServerBusy(
+                    f"the database {self} kept refusing a transaction ({reason}); try again in a moment"
+                )
+            time.sleep(random.uniform(0, min(0.004 * 2**attempt, 1.0)))
+        raise AssertionError("unreachable")
 
     @contextlib.contextmanager
     def _view(self) -> Iterator[Connection]:
@@ -108,65 +126,46 @@ class Database:
         try:
             yield
         except sa.exc.DBAPIError as error:
-            if _is_full(error.orig):
-                raise StorageFull(
-                    f"the disk of the database {self.engine.url.render_as_string()} is full; "
-                    "nothing was changed. Make room there: writing resumes by itself."
-                ) from error
-            if error.connection_invalidated or _is_passing(error.orig):
-                raise TryAgain(str(error.orig)) from error
-            raise
+            if (named := self._named(error)) is None:
+                raise
+            raise named from error
+        except sa.exc.TimeoutError as error:
+            raise ServerBusy("all connections to the database are in use; try again in a moment") from error
         except OverflowError as error:  # SQLite's driver refuses what has more than 64 bits
             raise InvalidRequest(f"a number is too large: {error}") from error
+
+    def _named(self, error: sa.exc.DBAPIError) -> Exception | None:
+        """The same failure in words of ours, if there are any."""
+        if is_full(error.orig):
+            return StorageFull(
+                f"the disk of the database {self} is full; nothing was changed. Make room there: writing resumes "
+                "by itself."
+            )
+        if is_broken(error.orig):
+            self.on_broken()
+            return ServerError(
+                f"the disk of the database {self} failed ({error.orig}); nothing was changed. Look at the disk; "
+                "`jobmon-server db check` says whether the file is whole."
+            )
+        if is_away(error):
+            return Away(str(error.orig))
+        if is_conflict(error.orig):
+            return TryAgain(str(error.orig))
+        if is_slow(error.orig):
+            return ServerBusy(f"a statement took too long ({error.orig}); nothing was changed")
+        if isinstance(error, sa.exc.DataError):  # too large, too long, or a character that it cannot hold
+            return InvalidRequest(f"the database cannot hold a value of the request: {error.orig}")
+        return None
+
+    def __str__(self) -> str:
+        """Its address without the password."""
+        return self.engine.url.render_as_string()
 
     def dispose(self) -> None:
         """Close all connections."""
         if self._kept is not None:
             self._kept.close()
         self.engine.dispose()
-
-
-class TryAgain(Exception):
-    """The unit met another transaction: it is undone and simply run again."""
-
-
-def _engine(url: str, synchronous: str) -> Engine:
-    if not url.startswith("sqlite"):
-        return sa.create_engine(url, isolation_level="READ COMMITTED", pool_pre_ping=True, pool_size=20)
-    engine = sa.create_engine(url, connect_args={"timeout": 30, "check_same_thread": False}, pool_size=64)
-
-    @event.listens_for(engine, "connect")
-    def _connect(raw: sqlite3.Connection, _record: object) -> None:
-        raw.isolation_level = None  # BEGIN is ours
-        for pragma in (
-            "journal_mode=WAL",
-            f"synchronous={synchronous}",
-            "cache_size=-65536",
-            "temp_store=MEMORY",
-            "wal_autocheckpoint=4000",
-        ):
-            raw.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-def _is_full(error: BaseException | None) -> bool:
-    if isinstance(error, sqlite3.Error):
-        return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
-    code = error.args[0] if error is not None and error.args else None
-    return code in (1021, 1114) or getattr(error, "sqlstate", "") == "53100"
-
-
-def _is_passing(error: BaseException | None) -> bool:
-    if isinstance(error, sqlite3.Error):
-        return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-    code = error.args[0] if error is not None and error.args else None
-    return code in _AGAIN_MYSQL or getattr(error, "sqlstate", "") in _AGAIN_POSTGRES
 
 
 def now(connection: Connection) -> float:

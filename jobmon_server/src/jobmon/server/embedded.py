@@ -5,18 +5,15 @@ refused; writes `server.json` once it answers; serves all of the user's scripts;
 """
 
 import argparse
-import contextlib
-import fcntl
 import gc
 import logging
 import os
 import resource
-import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +23,15 @@ import waitress.server
 from jobmon.core.exceptions import ConfigError
 from jobmon.core.local_server import ServerFile, read_server_file
 from jobmon.core.logs import set_up
+from jobmon.core.routes import BULK_BYTES
 from jobmon.core.settings import load_settings
+from jobmon.server.auth.listening import check as check_listening
+from jobmon.server.draining import end_on_signals
+from jobmon.server.observe import make_form
 from jobmon.server.reaper import reap
 from jobmon.server.serve import make_app
 from jobmon.server.service import Service
+from jobmon.server.sqlite_file import only_one
 from jobmon.server.start import open_service
 
 log = logging.getLogger(__name__)
@@ -66,13 +68,14 @@ def main() -> None:
     parser.add_argument("data_dir", type=Path, help="folder of the database, the token and the log")
     folder = parser.parse_args().data_dir
     settings = load_settings()
-    set_up(settings.logging.level)
+    set_up(settings.logging.level, form=make_form(settings.server.log_format))
     sys.setswitchinterval(0.001)  # a reply waits for the thread that has the interpreter: let it be short
-    with _only_one(folder):
+    with only_one(folder):
         hosts = frozenset({"127.0.0.1", "localhost", "::1", socket.gethostname(), settings.server.host})
         service = open_service(settings, folder, hosts)
         service.write(reap)  # first of all: deadlines are put off by the time in which nobody could be heard
         idle = Idle(make_app(service))
+        check_listening(settings.server.host, tls=False, insecure=settings.server.insecure)
         listener = _listen(folder, settings.server.host, settings.server.port)
         server = waitress.server.create_server(
             idle,
@@ -82,35 +85,19 @@ def main() -> None:
             channel_timeout=3600,
             connection_limit=_connections(),
             asyncore_use_poll=True,
+            max_request_body_size=2 * BULK_BYTES,  # Flask refuses what is too large, in our words
         )
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that somebody waits a moment is no news
         gc.freeze()  # what is here now stays: looking through it again and again took a tenth of the CPU
         gc.set_threshold(GARBAGE_EVERY, 20, 50)
         gc.enable()
         _announce(folder, settings.server.host, listener.getsockname()[1], service)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: _leave(folder))
+        end_on_signals(service, server)
         rounds = threading.Thread(
             target=_rounds, args=(service, idle, settings.server.idle_exit_seconds), daemon=True
         )
         rounds.start()
         server.run()
-
-
-@contextlib.contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Hold the lock of the database folder. Raises ConfigError naming the process that has it."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder / "db.lock").open("a+") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            handle.seek(0)
-            raise ConfigError(f"{folder} is served already by {handle.read().strip() or 'another'}") from None
-        handle.truncate(0)
-        handle.write(f"pid {os.getpid()} on {socket.gethostname()}")
-        handle.flush()
-        yield
 
 
 def _listen(folder: Path, host: str, port: int) -> socket.socket:
@@ -142,13 +129,6 @@ def _announce(folder: Path, host: str, port: int, service: Service) -> None:
     fresh.write_bytes(msgspec.json.encode(note))
     fresh.rename(folder / "server.json")
     log.info("serving %s from %s", note.url, folder)
-
-
-def _leave(folder: Path) -> None:
-    """End at once: every answered request is committed, every other one is repeated by its sender."""
-    log.info("told to end")
-    logging.shutdown()
-    os._exit(0)
 
 
 def _rounds(service: Service, idle: Idle, idle_exit_seconds: float) -> None:

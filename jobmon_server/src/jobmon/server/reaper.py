@@ -18,7 +18,7 @@ def reap(connection: Connection, at: float) -> bool:
     half_bound = sa.select(workflow).where(workflow.c.bound_at.is_(None), workflow.c.deadline_at < at)
     for found in connection.execute(half_bound).all():
         discard(connection, found)
-    _end_lost_runs(connection, at)
+    end_lost_runs(connection, at)
     driven = sa.select(workflow_run.c.id).where(workflow_run.c.status.in_(LIVE), workflow_run.c.deadline_at > at)
     return connection.execute(driven.limit(1)).scalar() is not None
 
@@ -26,7 +26,7 @@ def reap(connection: Connection, at: float) -> bool:
 def _forgive_downtime(connection: Connection, at: float) -> None:
     """Put off all deadlines by the time in which no server was there to hear a sign of life."""
     query = sa.select(server_state.c.value).where(server_state.c.name == "last_round")
-    last = connection.execute(query).scalar()
+    last = connection.execute(query.with_for_update()).scalar()  # of several servers one at a time has its round
     if last is None:
         connection.execute(sa.insert(server_state).values(name="last_round", value=repr(at)))
         return
@@ -42,7 +42,7 @@ def _forgive_downtime(connection: Connection, at: float) -> None:
     connection.execute(sa.update(server_state).where(server_state.c.name == "last_round").values(value=repr(at)))
 
 
-def _end_lost_runs(connection: Connection, at: float) -> None:
+def end_lost_runs(connection: Connection, at: float) -> None:
     """End runs that nobody drives any more and halt their workflows: attempts go on, a resume adopts them."""
     lost = sa.select(workflow_run).where(
         workflow_run.c.status.in_(("B", "I", "O", "R")), workflow_run.c.deadline_at < at - GRACE_SECONDS

@@ -1,6 +1,7 @@
 """Routes to Flask views: decode strictly, authorize, call the handler, encode; errors become answers."""
 
 import logging
+import math
 import re
 import time
 from collections.abc import Callable
@@ -17,11 +18,17 @@ from jobmon.core.exceptions import (
     JobmonError,
     ServerBusy,
     ServerError,
-    Unauthorized,
     VersionMismatch,
 )
-from jobmon.core.routes import API_VERSION, PREFIX, Route
-from jobmon.core.wire import Answer, Failure, Request
+from jobmon.core.routes import API_VERSION, BULK_BYTES, Route
+from jobmon.core.wire import Answer, Failure, Request, Text
+from jobmon.server import openapi
+from jobmon.server.auth import whose
+from jobmon.server.auth.caller import Caller
+from jobmon.server.auth.decision import authorize
+from jobmon.server.auth.doorkeeper import Doorkeeper
+from jobmon.server.auth.principal import GUEST, METRICS, NOBODY, Principal
+from jobmon.server.observe import observe
 from jobmon.server.service import Service
 from jobmon.server.tokens import same
 
@@ -30,9 +37,6 @@ log = logging.getLogger(__name__)
 Sent = TypeVar("Sent", bound=Request)
 Got = TypeVar("Got", bound=Answer)
 Handler = Callable[..., Answer]
-
-MAX_BODY_BYTES = 64 * 2**20
-BUSY_SECONDS = 1.0
 
 _handlers: dict[Route[Any, Any], Handler] = {}
 
@@ -53,21 +57,35 @@ def make_app(service: Service) -> flask.Flask:
 
     views.load()
     app = flask.Flask("jobmon.server", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = BULK_BYTES
     app.config["JOBMON_STARTED"] = time.monotonic()
+    app.config["JOBMON_OPENAPI"] = openapi.document(_handlers)
+    observe(app, service)
+    doorkeeper = Doorkeeper(service.database, service.rules.secret, service.token, service.site)
     for route, handler in _handlers.items():
-        rule = PREFIX + route.path.replace("{", "<int:").replace("}", ">")
-        view = _view(service, route, handler)
+        rule = (route.prefix + route.path).replace("{", "<int:").replace("}", ">")
+        view = _view(service, doorkeeper, route, handler)
         app.add_url_rule(rule, f"{route.method} {route.path}", view, methods=[route.method])
     app.register_error_handler(HTTPException, _refuse)
     return app
 
 
-def _view(service: Service, route: Route[Any, Any], handler: Handler) -> Callable[..., flask.Response]:
+def _view(
+    service: Service, doorkeeper: Doorkeeper, route: Route[Any, Any], handler: Handler
+) -> Callable[..., flask.Response]:
     def view(**ids: int) -> flask.Response:
         try:
-            _admit(service, route)
-            return _reply(200, handler(service, _decode(route), **ids))
+            who = _admit(service, doorkeeper, route)
+            for thing in whose.of_path(doorkeeper, ids):
+                authorize(who, route.action, thing)
+            if service.signals.over and route.action != "open":
+                raise ServerBusy("this server process is ending; another one will answer")
+            flask.request.max_content_length = route.body_bytes
+            with service.admission.enter(route, _caller()):
+                sent = _decode(route)
+                for thing in whose.of_body(doorkeeper, sent):
+                    authorize(who, route.action, thing)
+                return _reply(200, handler(service._replace(caller=Caller(who, doorkeeper)), sent, **ids))
         except JobmonError as error:
             return _failure(error)
         except HTTPException as error:
@@ -79,21 +97,24 @@ def _view(service: Service, route: Route[Any, Any], handler: Handler) -> Callabl
     return view
 
 
-def _admit(service: Service, route: Route[Any, Any]) -> None:
+def _admit(service: Service, doorkeeper: Doorkeeper, route: Route[Any, Any]) -> Principal:
     """Let in who shows the token, under a name this server knows itself by (DNS rebinding), of our version."""
     host = re.sub(r":\d*$", "", flask.request.host).strip("[]")
     if service.hosts and host not in service.hosts:
         raise Forbidden(f"this server does not answer to the name {host!r}")
     if route.action == "open":
-        return
+        return NOBODY
     version = flask.request.headers.get("X-API", API_VERSION)
     if version.partition(".")[0] != API_VERSION.partition(".")[0]:
         raise VersionMismatch(
             f"this server speaks API {API_VERSION}, the caller {version}; install jobmon_client=={__version__}"
         )
-    kind, _, token = flask.request.headers.get("Authorization", "").partition(" ")
-    if kind != "Bearer" or not same(token, service.token):
-        raise Unauthorized("no valid token came with the request; see JOBMON__HTTP__TOKEN_FILE")
+    header = flask.request.headers.get("Authorization", "")
+    is_metrics = service.metrics_token and same(header, f"Bearer {service.metrics_token}")
+    who = METRICS if is_metrics else doorkeeper.identify(header)
+    flask.g.principal = who.name or who.scope
+    authorize(who, route.action)
+    return who
 
 
 def _decode(route: Route[Any, Any]) -> Request:
@@ -115,18 +136,26 @@ def _query(route: Route[Any, Any]) -> dict[str, object]:
     return {name: query.getlist(name) if name in lists else query[name] for name in query}
 
 
+def _caller() -> str:
+    """Whose requests are counted together; those of nobody by where they come from."""
+    name = flask.g.get("principal", GUEST.scope)
+    return str(flask.request.remote_addr if name == GUEST.scope else name)
+
+
 def _reply(status: int, answer: Answer) -> flask.Response:
+    if isinstance(answer, Text):
+        return flask.Response(answer.content, status, content_type=answer.content_type)
     return flask.Response(msgspec.json.encode(answer), status, mimetype="application/json")
 
 
 def _failure(error: JobmonError) -> flask.Response:
-    later = BUSY_SECONDS if isinstance(error, ServerBusy) else None
+    later = error.retry_after_seconds if isinstance(error, ServerBusy) else None
     reply = _reply(
         error.http_status,
         Failure(error=type(error).__name__, message=str(error), retry_after_seconds=later),
     )
     if later:
-        reply.headers["Retry-After"] = f"{later:.0f}"
+        reply.headers["Retry-After"] = str(math.ceil(later))
     return reply
 
 

@@ -1,5 +1,10 @@
-"""Whether a SQLite database can be trusted to the place where it stands, and is still whole."""
+"""Whether a SQLite database can be trusted to the place where it stands, is still whole, and is ours alone."""
 
+import contextlib
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 from sqlalchemy.engine import Connection
@@ -54,3 +59,19 @@ def check_health(connection: Connection, file: Path) -> None:
             f"the database {file} is damaged ({verdict}); nothing was changed. Restore a copy of it, or move it "
             "away together with its -wal and -shm files to begin anew."
         )
+
+
+@contextlib.contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold the lock of a SQLite database's folder. Raises ConfigError naming the process that has it."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / "db.lock").open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            handle.seek(0)
+            raise ConfigError(f"{folder} is served already by {handle.read().strip() or 'another'}") from None
+        handle.truncate(0)
+        handle.write(f"pid {os.getpid()} on {socket.gethostname()}")
+        handle.flush()
+        yield

@@ -2,72 +2,111 @@
 
 import os
 import secrets
+import threading
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from jobmon.core.defaults import Settings
-from jobmon.core.exceptions import ConfigError
-from jobmon.server import db, sqlite_file, tokens
+from jobmon.core.local_server import read_token
+from jobmon.server import backup, db, schema, sqlite_file, tokens
+from jobmon.server.admission import Admission
+from jobmon.server.auth.doorkeeper import Site
+from jobmon.server.metrics import Metrics
 from jobmon.server.service import Service
 from jobmon.server.signals import Signals
 from jobmon.server.store.work import Rules
-from jobmon.server.tables import SCHEMA_VERSION, server_state
+from jobmon.server.tables import server_state
+
+BROKEN_EXIT = 74  # EX_IOERR
+BROKEN_SECONDS = 1.0  # in which the request that met it is answered
 
 
 def open_service(settings: Settings, folder: Path, hosts: frozenset[str]) -> Service:
-    """The service over the configured database (SQLite in `folder` when none is), which is made when new.
+    """The service over the configured database, or over SQLite in `folder` when none is.
 
+    A SQLite file is made when it is new and upgraded when it is of an older release; whoever calls holds its lock.
     Raises ConfigError when the database has the schema of another version, is damaged, or stands on a network
     file system.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    database = _open_database(settings, folder)
-    database.write(check_schema)
+    database = open_database(settings, folder)
+    database.on_broken = _end_soon
     heartbeat = settings.heartbeat
     rules = Rules(
         secret=database.write(_secret),
         heartbeat_seconds=heartbeat.task_instance_interval_seconds,
         silence_seconds=heartbeat.task_instance_interval_seconds * heartbeat.report_by_buffer,
     )
-    token = tokens.read_or_make(folder / "token")
-    return Service(database, Signals(), rules, token, secrets.token_hex(8), hosts)
+    server = settings.server
+    site = Site(server.visibility, server.munge_socket) if server.auth == "site" else None
+    token = "" if site else tokens.read_or_make(folder / "token")
+    return Service(
+        database,
+        Signals(seats=server.threads // 2),
+        rules,
+        token,
+        secrets.token_hex(8),
+        hosts,
+        Metrics(database),
+        Admission(server.requests_per_second, server.bulk_at_once, server.threads),
+        read_token(Path(server.metrics_token_file)) if server.metrics_token_file else "",
+        site,
+    )
 
 
-def _open_database(settings: Settings, folder: Path) -> db.Database:
-    if settings.server.database_url:
-        database = db.Database(settings.server.database_url, settings.sqlite.synchronous)
-    else:
-        file = folder / "jobmon.db"
-        sqlite_file.check_place(folder)
-        database = db.Database(f"sqlite:///{file}", settings.sqlite.synchronous)
-        database.read(lambda connection: sqlite_file.check_health(connection, file))
-    database.create()
+def database_url(settings: Settings, folder: Path) -> str:
+    """Where the database is: SQLite in `folder` when no setting says."""
+    return settings.server.database_url or f"sqlite:///{folder / 'jobmon.db'}"
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of a SQLite database; None for another one."""
+    parsed = sa.make_url(url)
+    return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
+
+
+def open_database(settings: Settings, folder: Path) -> db.Database:
+    """The database, of a schema that this server knows."""
+    url = database_url(settings, folder)
+    file = sqlite_path(url)
+    if file is not None:
+        sqlite_file.check_place(file.parent)
+    database = db.Database(url, settings.sqlite.synchronous)
+    try:
+        if file is not None:
+            database.read(lambda connection: sqlite_file.check_health(connection, file))
+            _bring_up_to_date(database, file)
+        database.read(schema.check)
+    except Exception:
+        database.dispose()
+        raise
     return database
 
 
-def check_schema(connection: Connection) -> None:
-    """Note the schema's version in a new database; refuse one of another version."""
-    found = _state(connection, "schema")
+def _bring_up_to_date(database: db.Database, file: Path) -> None:
+    """Make a SQLite file's tables, or upgrade them after a copy was put beside it."""
+    found = database.read(schema.current)
     if found is None:
-        connection.execute(sa.insert(server_state).values(name="schema", value=str(SCHEMA_VERSION)))
-    elif found != str(SCHEMA_VERSION):
-        raise ConfigError(
-            f"the database {connection.engine.url.render_as_string()} has schema {found}, this server "
-            f"(pid {os.getpid()}) knows {SCHEMA_VERSION}; install the jobmon_server that made it"
-        )
+        schema.create(database)
+    elif found < schema.HEAD:
+        copy = file.with_name(f"{file.name}.schema-{found or 'none'}")
+        copy.unlink(missing_ok=True)
+        backup.backup(file, copy)
+        schema.upgrade(database)
+
+
+def _end_soon() -> None:
+    """What this process holds of the file may not be what is on the disk: the next one reads it anew."""
+    threading.Timer(BROKEN_SECONDS, os._exit, [BROKEN_EXIT]).start()
 
 
 def _secret(connection: Connection) -> bytes:
     """What attempt tokens are made with; it outlives the process, as the attempts do."""
-    found = _state(connection, "secret")
+    query = sa.select(server_state.c.value).where(server_state.c.name == "secret")
+    found = connection.execute(query).scalar()
     if found is None:
         found = secrets.token_hex(32)
         connection.execute(sa.insert(server_state).values(name="secret", value=found))
     return bytes.fromhex(found)
-
-
-def _state(connection: Connection, name: str) -> str | None:
-    query = sa.select(server_state.c.value).where(server_state.c.name == name)
-    return connection.execute(query).scalar()

@@ -13,7 +13,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    Float,
+    Double,
     Index,
     Integer,
     MetaData,
@@ -112,10 +112,10 @@ workflow = _table(
     Column("order_hash", Hash, nullable=False),
     Column("spec_hash", Hash, nullable=False),
     _status(),
-    Column("status_at", Float, nullable=False),
-    Column("created_at", Float, nullable=False),
-    Column("deadline_at", Float, nullable=False),  # of its bind, while it is registering
-    Column("bound_at", Float, nullable=True),  # when its last chunk came
+    Column("status_at", Double, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("deadline_at", Double, nullable=False),  # of its bind, while it is registering
+    Column("bound_at", Double, nullable=True),  # when its last chunk came
     Column("max_concurrently_running", Id, nullable=False),
     _ref("first_task_id"),
     _count("task_count"),
@@ -142,14 +142,14 @@ workflow_run = _table(
     _ref("workflow_id"),
     Column("request_id", String(64), nullable=False, unique=True),
     _status(),
-    Column("status_at", Float, nullable=False),
-    Column("created_at", Float, nullable=False),
+    Column("status_at", Double, nullable=False),
+    Column("created_at", Double, nullable=False),
     Column("user", Name, nullable=False),
     Column("host", Name, nullable=False),
     Column("pid", Id, nullable=False),
     Column("client_version", String(32), nullable=False),
     Column("fail_fast", Boolean, nullable=False),
-    Column("timeout_at", Float, nullable=False),
+    Column("timeout_at", Double, nullable=False),
     Column("goal", String(1), nullable=False, default=""),  # the end it was told to come to: S, E or nothing
     Column("reason", LongText, nullable=False),
     Column("notice", LongText, nullable=False),
@@ -157,11 +157,12 @@ workflow_run = _table(
     Column("holder", String(64), nullable=False, default=""),
     Column("holder_host", Name, nullable=False, default=""),
     Column("holder_pid", Id, nullable=False, default=0),
-    Column("deadline_at", Float, nullable=False),  # of the distributor's lease
+    Column("deadline_at", Double, nullable=False),  # of the distributor's lease
     _count("previously_complete"),
     _one_of("workflow_run"),
     Index("ix_workflow_run_workflow", "workflow_id"),
     Index("ix_workflow_run_status", "status", "deadline_at"),
+    **_NEVER_AGAIN,
 )
 
 array = _table(
@@ -229,7 +230,7 @@ task = _table(
     Column("failures", SmallInteger, nullable=False, default=0, server_default="0"),  # count against max
     Column("system_failures", SmallInteger, nullable=False, default=0, server_default="0"),
     Column("deferred", Boolean, nullable=False),
-    Column("due_at", Float, nullable=True),  # end of the back-off, while E
+    Column("due_at", Double, nullable=True),  # end of the back-off, while E
     _one_of("task"),
     Index("ix_task_pick", "array_id", "status", "id"),
     Index("ix_task_gate", "gate_id", "id"),
@@ -264,7 +265,7 @@ batch = _table(
     Column("size", Integer, nullable=False),
     _ref("first_instance_id"),
     Column("fence", Id, nullable=False),  # whose intent: another one has to look first
-    Column("created_at", Float, nullable=False),
+    Column("created_at", Double, nullable=False),
     Index("ix_batch_status", "workflow_id", "status"),
 )
 
@@ -276,11 +277,12 @@ task_instance = _table(
     _ref("batch_id"),
     Column("attempt", SmallInteger, nullable=False),
     _status(),
-    Column("status_at", Float, nullable=False),
-    Column("deadline_at", Float, nullable=False),
+    Column("status_at", Double, nullable=False),
+    Column("deadline_at", Double, nullable=False),
     Column("runner", String(64), nullable=False, server_default=""),
     Column("sequence", Id, nullable=False, server_default="0"),  # of the runner's newest sign of life
     Column("node", Name, nullable=False, server_default=""),
+    _ref("place", nullable=True),  # the attempt in whose place on the cluster it was started, when not in its own
     _one_of("task_instance"),
     Index("ix_instance_task", "task_id"),
     Index("ix_instance_active", "workflow_id", "status", "deadline_at"),
@@ -292,8 +294,8 @@ attempt_result = _table(
     Column("failure_class", String(16), nullable=False),
     Column("exit_code", Integer, nullable=True),
     Column("peak_memory_bytes", Id, nullable=True),
-    Column("cpu_seconds", Float, nullable=True),
-    Column("wall_seconds", Float, nullable=True),
+    Column("cpu_seconds", Double, nullable=True),
+    Column("wall_seconds", Double, nullable=True),
 )
 
 error_log = _table(
@@ -302,7 +304,7 @@ error_log = _table(
     _ref("workflow_id"),
     _ref("task_id"),
     _ref("task_instance_id"),
-    Column("error_at", Float, nullable=False),
+    Column("error_at", Double, nullable=False),
     Column("description", LongText, nullable=False),
     Index("ix_error_instance", "task_instance_id"),
     Index("ix_error_workflow", "workflow_id", "id"),
@@ -319,6 +321,15 @@ completion = _table(
     Index("ix_completion_workflow", "workflow_id", "id"),
 )
 
+spare_place = _table(
+    "spare_place",
+    _id(),
+    _ref("workflow_id"),
+    _ref("task_instance_id"),  # started elsewhere: what the cluster holds for it is not needed
+    Column("at", Double, nullable=False),
+    Index("ix_spare_place_workflow", "workflow_id", "id"),
+)
+
 audit = _table(
     "audit",
     _id(),
@@ -327,7 +338,7 @@ audit = _table(
     _ref("workflow_id"),
     Column("old", String(1), nullable=False),
     Column("new", String(1), nullable=False),
-    Column("at", Float, nullable=False),
+    Column("at", Double, nullable=False),
     Column("actor", String(64), nullable=False),
     Column("why", String(255), nullable=False),
     Index("ix_audit_workflow", "workflow_id", "id"),
@@ -348,4 +359,37 @@ queue = _table(
     Column("name", Name, nullable=False),
     Column("limits", LongText, nullable=False),  # JSON: core.resources.QueueLimits
     UniqueConstraint("cluster_id", "name", name="uq_queue"),
+)
+
+user_account = _table(
+    "user_account",
+    _id(),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("member_of", LongText, nullable=False),  # JSON: names of groups
+    Column("disabled", Boolean, nullable=False),
+    _count("epoch"),  # tokens that were derived under another one are void
+    Column("created_at", Double, nullable=False),
+    CheckConstraint("role IN ('user', 'operator', 'admin')", name="ck_user_account_role"),
+)
+
+api_token = _table(
+    "api_token",
+    _id(),
+    Column("digest", Hash, nullable=False, unique=True),  # sha256: the token itself is nowhere
+    _ref("user_id"),
+    Column("scope", String(16), nullable=False),
+    Column("note", Name, nullable=False, server_default=""),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("revoked_at", Double, nullable=True),
+    Column("used_at", Double, nullable=True),  # to the hour
+    Index("ix_api_token_user", "user_id", "id"),
+)
+
+used_nonce = _table(
+    "used_nonce",
+    Column("nonce", String(64), primary_key=True),
+    Column("expires_at", Double, nullable=False),
+    Index("ix_used_nonce_expires", "expires_at"),
 )

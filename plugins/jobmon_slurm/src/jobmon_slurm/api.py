@@ -9,26 +9,19 @@ import pwd
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
+from jobmon.core.scheduler.indices import format_indices
+from jobmon.core.scheduler.pace import Breaker, Bucket, Gate
+from jobmon.core.scheduler.refusals import Meaning
+from jobmon.core.scheduler.shapes import NoAnswer, Queued, Record, Refused, Submission, Tasks, Unreachable
+from jobmon_slurm.back_end import BackEnd, Partition
 from jobmon_slurm.commands import Commands, find
 from jobmon_slurm.options import Options
-from jobmon_slurm.pace import Breaker, Bucket
-from jobmon_slurm.refusals import Meaning, meaning
-from jobmon_slurm.shapes import (
-    BackEnd,
-    NoAnswer,
-    Partition,
-    Queued,
-    Record,
-    Refused,
-    Submission,
-    Unreachable,
-)
+from jobmon_slurm.refusals import meaning
 
 RECORDS_AT_ONCE = 500
 QUICK_SECONDS = 30.0  # patience before Slurm's own MessageTimeout is known
-T = TypeVar("T")
 
 
 class Choice(NamedTuple):
@@ -79,11 +72,16 @@ class Slurm:
     ) -> None:
         """Nothing is asked yet."""
         self.user = _user()
-        self.requests = 0
         self._back_end = back_end
-        self._bucket = Bucket(options.requests_per_second, options.burst, clock, sleep)
+        bucket = Bucket(options.requests_per_second, options.burst, clock, sleep)
+        self._gate = Gate(bucket, lambda words: meaning(words) is Meaning.LATER)
         self._controller = Breaker("Slurm", clock)
         self._accounting = Breaker("Slurm's accounting", clock)
+
+    @property
+    def requests(self) -> int:
+        """How many there were."""
+        return self._gate.requests
 
     @property
     def trouble(self) -> str:
@@ -92,43 +90,52 @@ class Slurm:
 
     def config(self) -> Mapping[str, str]:
         """The controller's configuration."""
-        return self._ask(self._controller, self._back_end.config)
+        return self._gate.ask(self._controller, self._back_end.config)
 
     def partitions(self) -> list[Partition]:
         """All partitions, the default one first."""
-        return self._ask(self._controller, self._back_end.partitions)
+        return self._gate.ask(self._controller, self._back_end.partitions)
 
     def node_addresses(self) -> list[str]:
         """Where the nodes are."""
-        return self._ask(self._controller, self._back_end.node_addresses)
+        return self._gate.ask(self._controller, self._back_end.node_addresses)
 
     def submit(self, submission: Submission) -> str:
         """Submit an array; its job id."""
-        return self._ask(self._controller, lambda: self._back_end.submit(submission))
+        return self._gate.ask(self._controller, lambda: self._back_end.submit(submission))
 
     def queue(self) -> list[Queued]:
         """The user's jobs that the controller still knows."""
-        return self._ask(self._controller, lambda: self._back_end.queue(self.user))
+        return self._gate.ask(self._controller, lambda: self._back_end.queue(self.user))
 
-    def cancel(self, expressions: Sequence[str]) -> None:
-        """End jobs."""
-        self._ask(self._controller, lambda: self._back_end.cancel(expressions))
+    def cancel(self, tasks: Tasks) -> None:
+        """End tasks: `12_[3-5,7]`, or whole arrays: `12`."""
+        expressions = [
+            array_id if indices is None else f"{array_id}_[{format_indices(indices)}]"
+            for array_id, indices in tasks.items()
+        ]
+        self._gate.ask(self._controller, lambda: self._back_end.cancel(expressions))
 
-    def history(self, jobs: Sequence[str], hours: int) -> list[Record]:
-        """What accounting says of array tasks `ID_INDEX`."""
+    def history(self, tasks: Tasks, hours: int) -> list[Record]:
+        """What accounting says of tasks `12_3`, or of whole arrays: `12`."""
+        jobs = [
+            array_id if index is None else f"{array_id}_{index}"
+            for array_id, indices in tasks.items()
+            for index in ([None] if indices is None else indices)
+        ]
         records: list[Record] = []
         for begin in range(0, len(jobs), RECORDS_AT_ONCE):
             part = jobs[begin : begin + RECORDS_AT_ONCE]
-            records += self._ask(self._accounting, partial(self._history, part, (), hours))
+            records += self._gate.ask(self._accounting, partial(self._history, part, (), hours))
         return records
 
     def history_of_names(self, names: Sequence[str], hours: int) -> list[Record]:
         """What accounting says of the jobs of these names."""
-        return self._ask(self._accounting, lambda: self._history((), names, hours))
+        return self._gate.ask(self._accounting, lambda: self._history((), names, hours))
 
     def submit_limit(self) -> int | None:
         """How many jobs the user may have submitted at one time."""
-        return self._ask(self._accounting, lambda: self._back_end.submit_limit(self.user))
+        return self._gate.ask(self._accounting, lambda: self._back_end.submit_limit(self.user))
 
     def be_patient(self, seconds: float) -> None:
         """Give each command at least so long to answer."""
@@ -140,25 +147,6 @@ class Slurm:
 
     def _history(self, jobs: Sequence[str], names: Sequence[str], hours: int) -> list[Record]:
         return self._back_end.history(self.user, jobs, names, hours)
-
-    def _ask(self, breaker: Breaker, question: Callable[[], T]) -> T:
-        breaker.check()
-        self._bucket.take()
-        self.requests += 1
-        try:
-            answer = question()
-        except (Unreachable, NoAnswer) as error:
-            self._bucket.slow_down()
-            breaker.failed(str(error))
-            raise
-        except Refused as error:
-            if meaning(str(error)) is Meaning.LATER:
-                self._bucket.slow_down()
-            breaker.worked()
-            raise
-        self._bucket.recover()
-        breaker.worked()
-        return answer
 
 
 def _user() -> str:

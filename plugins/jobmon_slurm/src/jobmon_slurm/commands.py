@@ -7,9 +7,11 @@ import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from jobmon.core.scheduler.refusals import Meaning
+from jobmon.core.scheduler.shapes import NoAnswer, Queued, Record, Refused, Submission, Unreachable
 from jobmon_slurm import text
-from jobmon_slurm.refusals import Meaning, in_short, meaning
-from jobmon_slurm.shapes import NoAnswer, Partition, Queued, Record, Refused, Submission, Unreachable
+from jobmon_slurm.back_end import Partition
+from jobmon_slurm.refusals import in_short, meaning
 
 PASSED_ON = ("HOME", "LOGNAME", "PATH", "SHELL", "SLURM_CONF", "TZ", "USER")
 CANCELLED_AT_ONCE = 200  # expressions in one scancel

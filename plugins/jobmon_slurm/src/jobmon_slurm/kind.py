@@ -5,9 +5,9 @@ from pathlib import Path
 from jobmon.core.cluster import ClusterKind
 from jobmon.core.exceptions import ClusterError
 from jobmon.core.resources import QueueLimits
+from jobmon.core.scheduler.nodes import Nodes
 from jobmon_slurm.api import Slurm, choose
 from jobmon_slurm.cluster import SlurmCluster
-from jobmon_slurm.nodes import Nodes
 from jobmon_slurm.options import Options
 from jobmon_slurm.resources import problems
 
@@ -42,10 +42,8 @@ def describe(options: Options, shared_dir: Path) -> dict[str, str]:
         back_end.close()
     except ClusterError as error:
         told["not reachable"] = str(error)
-    avoided = Nodes(shared_dir, options.avoid_seconds, options.avoid_after).avoided()
-    named = (f"{node} ({failure.why})" for node, failure in avoided.items())
-    told["nodes avoided"] = "; ".join(named) or "none"
-    return told
+    nodes = Nodes(shared_dir, options.avoid_seconds, options.avoid_after)
+    return told | {"nodes avoided": nodes.in_words()}
 
 
 slurm = ClusterKind(

@@ -20,8 +20,9 @@ from typing import Any, BinaryIO, TypeAlias
 
 import msgspec
 
-from jobmon_slurm.indices import parse_indices
-from jobmon_slurm.shapes import Partition, Queued, Submission
+from jobmon.core.scheduler.indices import parse_indices
+from jobmon.core.scheduler.shapes import Queued, Submission
+from jobmon_slurm.back_end import Partition
 
 MIB = 2**20
 NEEDED = ("JobSubmitDescription", "Jobs", "Nodes", "Partitions", "RPCError")

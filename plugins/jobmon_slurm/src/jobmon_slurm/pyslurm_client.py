@@ -28,6 +28,9 @@ from typing import TypeVar
 
 import msgspec
 
+from jobmon.core.scheduler.refusals import Meaning
+from jobmon.core.scheduler.shapes import NoAnswer, Queued, Record, Refused, Submission, Unreachable
+from jobmon_slurm.back_end import Partition
 from jobmon_slurm.commands import PASSED_ON, Commands
 from jobmon_slurm.pyslurm_child import (
     Answer,
@@ -39,8 +42,7 @@ from jobmon_slurm.pyslurm_child import (
     Submit,
     can_say,
 )
-from jobmon_slurm.refusals import Meaning, in_short, meaning
-from jobmon_slurm.shapes import NoAnswer, Partition, Queued, Record, Refused, Submission, Unreachable
+from jobmon_slurm.refusals import in_short, meaning
 
 TAIL_BYTES = 2000  # of what the C library printed, in an error
 T = TypeVar("T")

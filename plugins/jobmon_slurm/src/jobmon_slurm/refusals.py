@@ -1,20 +1,8 @@
 """What Slurm's words on a failed command mean: a table, and one function that reads it."""
 
 import re
-from enum import StrEnum
 
-
-class Meaning(StrEnum):
-    """What follows from an error text."""
-
-    UNREACHABLE = "unreachable"  # nothing was sent: try again later
-    UNCLEAR = "unclear"  # it may have been done
-    LATER = "later"  # not now: wait
-    LIMIT = "limit"  # too many jobs, of the user or altogether: wait, or ask for fewer
-    TOO_LARGE = "too large"  # an array of this size is never taken
-    FATAL = "fatal"  # can never work as it was asked for
-    UNKNOWN = "unknown"  # words that this table does not know
-
+from jobmon.core.scheduler.refusals import Meaning
 
 # The first row that is found in the text counts. Texts as in slurm_errno.c, 20.11 to 26.05.
 _TABLE: tuple[tuple[Meaning, str], ...] = (

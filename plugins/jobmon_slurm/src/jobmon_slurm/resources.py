@@ -2,9 +2,10 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from jobmon.core.resources import Option, Resources
+from jobmon_slurm.api import Slurm
 from jobmon_slurm.options import Options
 
 MIB = 2**20
@@ -65,7 +66,28 @@ def _problem(key: str, value: Option, allowed: frozenset[str]) -> str:
     return f"there is no resource {key!r} on this cluster; there are queue, memory, runtime, cores, {known}"
 
 
-def sbatch_options(resources: Resources, max_seconds: int | None, avoid: list[str]) -> dict[str, str]:
+class Request:
+    """Options for job arrays on one Slurm, with what its partitions give."""
+
+    def __init__(self, slurm: Slurm) -> None:
+        """Nothing is asked yet."""
+        self._slurm = slurm
+        self._partition_seconds: dict[str, int | None] | None = None
+
+    def __call__(self, resources: Resources, avoid: Sequence[str]) -> Mapping[str, str]:
+        """The options for a job array. Raises what Slurm raises."""
+        return sbatch_options(resources, self._partition_limit(resources), avoid)
+
+    def _partition_limit(self, resources: Resources) -> int | None:
+        """The most seconds that the partition gives; asked once, and only when a time is given."""
+        if resources.runtime_seconds is None:
+            return None
+        if self._partition_seconds is None:
+            self._partition_seconds = {one.name: one.max_seconds for one in self._slurm.partitions()}
+        return self._partition_seconds.get(resources.queue)
+
+
+def sbatch_options(resources: Resources, max_seconds: int | None, avoid: Sequence[str]) -> dict[str, str]:
     """The options for a job array.
 
     max_seconds  the most that the partition gives, if it is known
@@ -74,7 +96,7 @@ def sbatch_options(resources: Resources, max_seconds: int | None, avoid: list[st
     return dict(_given(resources, max_seconds, avoid))
 
 
-def _given(resources: Resources, max_seconds: int | None, avoid: list[str]) -> Iterator[tuple[str, str]]:
+def _given(resources: Resources, max_seconds: int | None, avoid: Sequence[str]) -> Iterator[tuple[str, str]]:
     yield "cpus-per-task", str(resources.cores)
     if resources.queue:
         yield "partition", resources.queue

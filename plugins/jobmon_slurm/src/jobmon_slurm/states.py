@@ -3,21 +3,8 @@
 Names as in slurm.h and the manual pages of squeue and sacct, 20.11 to 26.05.
 """
 
-from enum import StrEnum
-
 from jobmon.core.cluster import JobState
-from jobmon.core.constants import FailureClass, TaskInstanceStatus
-
-
-class Fate(StrEnum):
-    """How a job that is over came to its end."""
-
-    EXITED = "exited"  # the exit code says the rest
-    OUT_OF_MEMORY = "out of memory"
-    TIME_LIMIT = "time limit"
-    CANCELLED = "cancelled"
-    LOST = "lost"  # through no fault of its own
-
+from jobmon.core.scheduler.states import Fate, States
 
 ALIVE: dict[str, JobState] = {
     "PENDING": JobState.PENDING,
@@ -52,12 +39,6 @@ OVER: dict[str, Fate] = {
     "LAUNCH_FAILED": Fate.LOST,
     "RECONFIG_FAIL": Fate.LOST,
 }
-ENDS: dict[Fate, tuple[str, str]] = {
-    Fate.OUT_OF_MEMORY: (TaskInstanceStatus.RESOURCE_ERROR, FailureClass.RESOURCE),
-    Fate.TIME_LIMIT: (TaskInstanceStatus.RESOURCE_ERROR, FailureClass.RESOURCE),
-    Fate.CANCELLED: (TaskInstanceStatus.ERROR_FATAL, FailureClass.KILLED),
-    Fate.LOST: (TaskInstanceStatus.NO_HEARTBEAT, FailureClass.INFRASTRUCTURE),
-}
 
 # Why a job waits that can never start as it was asked for.
 IMPOSSIBLE: dict[str, str] = {
@@ -82,6 +63,7 @@ IMPOSSIBLE: dict[str, str] = {
 }
 # The usual reasons: nothing that anybody needs to be told.
 USUAL = frozenset(("", "None", "Priority", "Resources", "Dependency", "BeginTime", "JobArrayTaskLimit"))
+STATES = States(ALIVE, OVER, IMPOSSIBLE, USUAL)
 
 
 def base_state(text: str) -> str:

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from jobmon_slurm.indices import parse_indices
-from jobmon_slurm.shapes import Partition, Queued, Record
+from jobmon.core.scheduler.indices import parse_indices
+from jobmon.core.scheduler.shapes import Queued, Record
+from jobmon_slurm.back_end import Partition
 from jobmon_slurm.states import base_state
 
 SEPARATOR = "\x1f"

@@ -46,10 +46,13 @@ def test_help_lists_the_groups_and_not_the_flat_names(run: Run) -> None:
     assert result.exit_code == 0
     assert [line.split()[0] for line in result.stdout.partition("Commands:\n")[2].splitlines()] == [
         "cluster",
+        "login",
+        "logout",
         "queue",
         "server",
         "task",
         "version",
+        "whoami",
         "workflow",
     ]
 

@@ -32,6 +32,14 @@ def test_the_index_may_come_from_the_environment() -> None:
         Arguments(words, {b"SGE_TASK_ID": b"undefined"})
 
 
+def test_the_batch_systems_own_id_of_the_job_comes_from_the_variable_that_is_named() -> None:
+    words = [*USUAL, "--index=0", "--job-env=OWN_JOB"]
+
+    assert Arguments(words, {b"OWN_JOB": b"12"}).job == "12"
+    assert Arguments(words, {}).job == ""
+    assert Arguments([*USUAL, "--index=0"], {b"OWN_JOB": b"12"}).job == ""
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

@@ -14,7 +14,7 @@ from jobmon.core.routes import WORK
 from jobmon.core.settings import Settings
 from jobmon.distributor.worker import arguments, attempt, main, talk
 from jobmon.distributor.worker.answer import Unanswered
-from jobmon.distributor.worker.talk import Denial, Grant, Runner, beat, claim
+from jobmon.distributor.worker.talk import Denial, Grant, Runner, beat, claim, further, report
 
 GRANT = wire.Grant(
     batch_id=BatchId(7), workflow_id=WorkflowId(1), workflow_run_id=WorkflowRunId(2),
@@ -65,8 +65,8 @@ def test_a_claim_is_a_strict_request_and_its_grant_is_read_whole() -> None:
 
     assert link.sent[0].claims == [wire.Claim(batch_id=BatchId(7), start=3, count=1)]
     assert vars(grant) == {
-        "heartbeat_seconds": 12, "workflow_id": 1, "workflow_run_id": 2, "instance_id": 30, "task_id": 6,
-        "name": "three", "command": "exit 3", "token": "t3", "stdout_dir": "/o", "stderr_dir": "/e",
+        "heartbeat_seconds": 12, "workflow_id": 1, "workflow_run_id": 2, "index": 3, "instance_id": 30,
+        "task_id": 6, "name": "three", "command": "exit 3", "token": "t3", "stdout_dir": "/o", "stderr_dir": "/e",
         "runtime_seconds": 90, "options": {"shell": "zsh"},
     }  # fmt: skip
 
@@ -136,3 +136,22 @@ def test_each_runner_has_an_id_of_its_own_that_is_a_uuid() -> None:
     assert len(ids) == 100
     assert {UUID(id).version for id in ids} == {4}
     assert {str(UUID(id)) for id in ids} == ids
+
+
+def test_a_report_that_asks_for_more_is_a_strict_request_and_is_answered_with_an_attempt() -> None:
+    link = Answers(encoded(wire.WorkAnswer(grants=[GRANT], heartbeat_seconds=12)))
+    request = Runner("n01").request(outcomes=[], claims=[further(7, 3)])
+
+    grant = report(link, request, 1, None)  # type: ignore[arg-type]
+
+    assert link.sent[0].claims == [wire.Claim(batch_id=BatchId(7), start=3, further=True)]
+    assert grant is not None
+    assert (grant.index, grant.instance_id, grant.command, grant.heartbeat_seconds) == (4, 40, "exit 4", 12)
+
+
+@pytest.mark.parametrize("missing", ["token", "command", "stdout_dir"])
+def test_a_further_attempt_that_cannot_be_read_is_not_started_and_the_outcome_stays_told(missing: str) -> None:
+    answer = encoded(wire.WorkAnswer(grants=[GRANT]))
+    del answer["grants"][0][missing]
+
+    assert report(Answers(answer), {"runner": "r", "node": "n", "sequence": 1}, 1, None) is None  # type: ignore

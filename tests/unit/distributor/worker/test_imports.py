@@ -10,7 +10,7 @@ from jobmon.distributor import worker_file
 
 FOLDER = Path(jobmon.distributor.worker.__path__[0])
 ALLOWED = {"_ctypes", "_json", "_socket", "gc", "resource"}  # beyond what an interpreter loads for itself
-OF_SOME_LIVES_ONLY = {"finder", "spool", "tail"}
+OF_SOME_LIVES_ONLY = {"address_space", "finder", "spool", "tail"}
 
 
 def imported(*words: str) -> set[str]:

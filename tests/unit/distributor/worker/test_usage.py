@@ -6,7 +6,7 @@ import pytest
 
 from jobmon.distributor.worker.usage import find_memory_group
 
-SLURM = {b"SLURM_JOB_ID": b"77"}
+JOB = "77"
 V1 = "9:name=systemd:/x\n4:cpu,memory:/slurm/uid_1/job_77/step_batch/task_0\n0::/other\n"
 V2 = "0::/system.slice/slurmstepd.scope/job_77/step_batch/user/task_0\n"
 
@@ -22,7 +22,7 @@ def test_version_1_of_slurm(tmp_path: Path) -> None:
     place = tmp_path / "memory/slurm/uid_1/job_77/step_batch/task_0"
     events = group(place, "memory.max_usage_in_bytes", "memory.oom_control", kills=2)
 
-    found = find_memory_group(V1, SLURM, str(tmp_path))
+    found = find_memory_group(V1, JOB, str(tmp_path))
 
     assert found is not None
     assert found.peak_bytes() == 123456789
@@ -35,7 +35,7 @@ def test_version_2_of_slurm_at_the_level_that_counts_memory(tmp_path: Path) -> N
     place = tmp_path / "system.slice/slurmstepd.scope/job_77/step_batch"
     events = group(place, "memory.peak", "memory.events", kills=0)
 
-    found = find_memory_group(V2, SLURM, str(tmp_path))
+    found = find_memory_group(V2, JOB, str(tmp_path))
 
     assert found is not None
     assert found.peak_bytes() == 123456789
@@ -46,17 +46,17 @@ def test_version_2_of_slurm_at_the_level_that_counts_memory(tmp_path: Path) -> N
 def test_grid_engine_names_its_cgroups_by_the_job_alone(tmp_path: Path) -> None:
     group(tmp_path / "UGE/12.3", "memory.peak", "memory.events", kills=0)
 
-    assert find_memory_group("0::/UGE/12.3\n", {b"JOB_ID": b"12"}, str(tmp_path)) is not None
-    assert find_memory_group("0::/UGE/12.3\n", {b"JOB_ID": b"1"}, str(tmp_path)) is None
+    assert find_memory_group("0::/UGE/12.3\n", "12", str(tmp_path)) is not None
+    assert find_memory_group("0::/UGE/12.3\n", "1", str(tmp_path)) is None
 
 
-@pytest.mark.parametrize("environment", [{}, {b"SLURM_JOB_ID": b"7"}, {b"SLURM_JOB_ID": b""}])
-def test_a_cgroup_shared_with_others_is_not_taken(tmp_path: Path, environment: dict[bytes, bytes]) -> None:
+@pytest.mark.parametrize("job", ["", "7"])
+def test_a_cgroup_shared_with_others_is_not_taken(tmp_path: Path, job: str) -> None:
     group(tmp_path / "user.slice/session-1.scope", "memory.peak", "memory.events", kills=1)
 
-    assert find_memory_group("0::/user.slice/session-1.scope\n", environment, str(tmp_path)) is None
-    assert find_memory_group(V2, environment, str(tmp_path)) is None
-    assert find_memory_group("", environment, str(tmp_path)) is None
+    assert find_memory_group("0::/user.slice/session-1.scope\n", job, str(tmp_path)) is None
+    assert find_memory_group(V2, job, str(tmp_path)) is None
+    assert find_memory_group("", job, str(tmp_path)) is None
 
 
 def test_an_old_kernel_does_not_know_the_peak(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_an_old_kernel_does_not_know_the_peak(tmp_path: Path) -> None:
     group(place, "memory.peak", "memory.events", kills=0)
     (place / "memory.peak").unlink()
 
-    found = find_memory_group(V2, SLURM, str(tmp_path))
+    found = find_memory_group(V2, JOB, str(tmp_path))
 
     assert found is not None
     assert found.peak_bytes() is None

@@ -5,7 +5,8 @@ import pytest
 from jobmon.distributor.worker import verdict
 from jobmon.distributor.worker.verdict import judge, shell_code
 
-OUT_OF_MEMORY = "ran out of memory: the kernel killed a process of the job"
+SHORT = "the kernel killed a process of the job"
+OUT_OF_MEMORY = f"ran out of memory: {SHORT}"
 TERMINATED = "killed by signal 15, SIGTERM"
 KILLED = "killed by signal 9, SIGKILL"
 
@@ -13,23 +14,23 @@ KILLED = "killed by signal 9, SIGKILL"
 @pytest.mark.parametrize(
     ("exit_code", "cause", "out_of_memory", "letter", "failure_class", "sentence"),
     [
-        (0, "", False, "D", "", "is done"),
-        (0, "", True, "D", "", "is done"),
-        (1, "", False, "E", "user", "failed with exit code 1"),
-        (-9, "", False, "E", "user", "was killed by signal 9, SIGKILL"),
-        (-40, "", False, "E", "user", "was killed by signal 40"),
-        (137, "", True, "Z", "resource", f"{OUT_OF_MEMORY} (exit code 137)"),
-        (-24, "", False, "Z", "resource", "used up its CPU time limit (killed by signal 24, SIGXCPU)"),
-        (0, verdict.TIME_LIMIT, False, "Z", "resource", "was ended at its time limit (exit code 0)"),
-        (-15, verdict.STOPPED, True, "F", "killed", f"was ended {verdict.STOPPED} ({TERMINATED})"),
-        (3, verdict.CANCELLED, False, "T", "", f"was ended {verdict.CANCELLED} (exit code 3)"),
-        (-15, verdict.CANCELLED, True, "T", "", f"was ended {verdict.CANCELLED} ({TERMINATED})"),
-        (-15, verdict.TIME_LIMIT, True, "Z", "resource", f"was ended at its time limit ({TERMINATED})"),
-        (-9, verdict.SUPERSEDED, False, "F", "killed", f"was ended {verdict.SUPERSEDED} ({KILLED})"),
+        (0, "", "", "D", "", "is done"),
+        (0, "", SHORT, "D", "", "is done"),
+        (1, "", "", "E", "user", "failed with exit code 1"),
+        (-9, "", "", "E", "user", "was killed by signal 9, SIGKILL"),
+        (-40, "", "", "E", "user", "was killed by signal 40"),
+        (137, "", SHORT, "Z", "resource", f"{OUT_OF_MEMORY} (exit code 137)"),
+        (-24, "", "", "Z", "resource", "used up its CPU time limit (killed by signal 24, SIGXCPU)"),
+        (0, verdict.TIME_LIMIT, "", "Z", "resource", "was ended at its time limit (exit code 0)"),
+        (-15, verdict.STOPPED, SHORT, "F", "killed", f"was ended {verdict.STOPPED} ({TERMINATED})"),
+        (3, verdict.CANCELLED, "", "T", "", f"was ended {verdict.CANCELLED} (exit code 3)"),
+        (-15, verdict.CANCELLED, SHORT, "T", "", f"was ended {verdict.CANCELLED} ({TERMINATED})"),
+        (-15, verdict.TIME_LIMIT, SHORT, "Z", "resource", f"was ended at its time limit ({TERMINATED})"),
+        (-9, verdict.SUPERSEDED, "", "F", "killed", f"was ended {verdict.SUPERSEDED} ({KILLED})"),
     ],
 )  # fmt: skip
 def test_the_end_of_a_command_has_one_meaning(
-    exit_code: int, cause: str, out_of_memory: bool, letter: str, failure_class: str, sentence: str
+    exit_code: int, cause: str, out_of_memory: str, letter: str, failure_class: str, sentence: str
 ) -> None:
     judged = judge(exit_code, cause, out_of_memory)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from fakes.scheduler.processes import MARK
 from fakes.slurm import FakeSlurm, Node, faults
-from fakes.slurm.processes import MARK
 
 
 @pytest.fixture

@@ -6,23 +6,24 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from fakes.clock import Clock
 from fakes.cluster import jobs_of
 from fakes.server import batch as batch_of
-from fakes.slurm_back_end import Clock, SlurmBackEnd
+from fakes.slurm_back_end import SlurmBackEnd
 from jobmon.core.cluster import Connection, JobState
 from jobmon.core.constants import FailureClass
 from jobmon.core.exceptions import BatchTooLarge, ClusterError, SubmitRefused, SubmitUnknown
 from jobmon.core.resources import Resources
+from jobmon.core.scheduler.nodes import Nodes
+from jobmon.core.scheduler.shapes import NoAnswer, Queued, Unreachable
 from jobmon.core.wire import Batch, Job
 from jobmon_slurm.api import Slurm
 from jobmon_slurm.cluster import SlurmCluster
-from jobmon_slurm.judging import LAG_SECONDS
-from jobmon_slurm.limits import Limits
-from jobmon_slurm.nodes import Nodes
+from jobmon_slurm.dialect import SLURM
+from jobmon_slurm.limits import read_limits
 from jobmon_slurm.options import Options
-from jobmon_slurm.shapes import NoAnswer, Queued, Unreachable
-from jobmon_slurm.submitting import SCRIPT
 
+LAG_SECONDS = Options().lag_seconds
 SETTLED_SECONDS = 2 * 10 + LAG_SECONDS  # 2 x MessageTimeout + the lag of accounting
 REST_SECONDS = 5  # in which nothing is asked after a question without an answer
 TWO, FIVE = batch_of(1, size=2), batch_of(2, size=5)
@@ -54,7 +55,7 @@ class Site:
             worker_argv=("/bin/python", "-m", "worker"),
         )
         verbs = Slurm(self.slurm, self.options, self.clock.sleep, self.clock)
-        self.limits = Limits.read(self.slurm.config(), None, self.options)
+        self.limits = read_limits(self.slurm.config(), None, self.options)
         self.cluster = SlurmCluster(connection, verbs, self.limits, self.clock)
         self.slurm.asked.clear()
 
@@ -95,16 +96,17 @@ def test_a_batch_becomes_one_array_of_its_name_whose_tasks_know_the_batch(site):
 
     assert (sent.name, sent.size, sent.requeue, sent.singleton) == ("jm-1-1", 2, False, False)
     assert sent.options == {"cpus-per-task": "3", "partition": "short", "time": "3"}
-    assert list(sent.arguments[3:]) == ["--batch-id=1", "--index-env=SLURM_ARRAY_TASK_ID", "--start-wait=25"]
-    assert Path(sent.script).read_text() == SCRIPT
+    own = ["--index-env=SLURM_ARRAY_TASK_ID", "--job-env=SLURM_JOB_ID"]
+    assert list(sent.arguments[3:]) == ["--batch-id=1", *own, "--start-wait=25", "--reuse=30"]
+    assert Path(sent.script).read_text() == SLURM.script
     assert Path(sent.log_pattern).parent.is_dir()
 
 
 def test_a_script_that_was_cut_off_by_a_full_disk_is_written_again(site):
-    (site.folder / "state" / "launch.sh").write_text(SCRIPT[:5])
+    (site.folder / "state" / "launch.sh").write_text(SLURM.script[:5])
     site.cluster.submit(TWO)
 
-    assert Path(site.slurm.submissions[0].script).read_text() == SCRIPT
+    assert Path(site.slurm.submissions[0].script).read_text() == SLURM.script
 
 
 def test_a_run_time_at_the_limit_of_the_partition_is_cut_and_partitions_are_asked_once(site):

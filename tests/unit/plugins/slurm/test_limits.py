@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobmon_slurm.limits import Limits
+from jobmon_slurm.limits import read_limits
 from jobmon_slurm.options import Options
 
 
@@ -24,14 +24,14 @@ from jobmon_slurm.options import Options
     ],
 )
 def test_the_least_of_all_limits_counts(config, submit_limit, options, batch, submitted):
-    limits = Limits.read(config, submit_limit, Options(**options))
+    limits = read_limits(config, submit_limit, Options(**options))
 
     assert (limits.batch, limits.submitted) == (batch, submitted)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("10 sec", 10), ("100 sec", 100), ("30", 30), ("", 10)])
 def test_the_patience_of_slurm_is_read_in_seconds(text, seconds):
-    assert Limits.read({"MessageTimeout": text}, None, Options()).message_seconds == seconds
+    assert read_limits({"MessageTimeout": text}, None, Options()).message_seconds == seconds
 
 
 @pytest.mark.promise("F51")
@@ -40,15 +40,4 @@ def test_the_patience_of_slurm_is_read_in_seconds(text, seconds):
     [("accounting_storage/slurmdbd", True), ("accounting_storage/none", False), ("(null)", False), ("", False)],
 )
 def test_a_site_without_accounting_is_known(storage, there):
-    assert Limits.read({"AccountingStorageType": storage}, None, Options()).has_accounting == there
-
-
-@pytest.mark.promise("F53")
-def test_what_was_too_large_is_halved_down_to_one():
-    limits = Limits(batch=1000, submitted=5000)
-    seen = []
-    for size in (1000, 1000, 300, 200, 3, 2, 1):
-        limits.too_large(size)
-        seen.append(limits.batch)
-
-    assert seen == [500, 250, 125, 62, 1, 1, 1]
+    assert read_limits({"AccountingStorageType": storage}, None, Options()).has_accounting == there

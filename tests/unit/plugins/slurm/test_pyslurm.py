@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from jobmon.core.scheduler.shapes import NoAnswer, Queued, Refused, Submission, Unreachable
 from jobmon_slurm.api import choose
+from jobmon_slurm.back_end import Partition
 from jobmon_slurm.commands import Commands
 from jobmon_slurm.options import Options
 from jobmon_slurm.pyslurm_client import Pyslurm
-from jobmon_slurm.shapes import NoAnswer, Partition, Queued, Refused, Submission, Unreachable
 
 MODULE = str(Path(__file__).parents[3] / "fakes" / "pyslurm_module")
 USER = getpass.getuser()

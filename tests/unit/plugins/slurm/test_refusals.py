@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobmon_slurm.refusals import Meaning, in_short, meaning
+from jobmon.core.scheduler.refusals import Meaning
+from jobmon_slurm.refusals import in_short, meaning
 
 SBATCH = "sbatch: error: Batch job submission failed: "
 UNREACHABLE = (

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobmon.core.resources import Resources
+from jobmon.core.scheduler.shapes import Submission
 from jobmon_slurm.commands import Commands
 from jobmon_slurm.options import Options
 from jobmon_slurm.resources import OPTIONS, OURS, problems, sbatch_options
-from jobmon_slurm.shapes import Submission
 
 MIB = 2**20
 

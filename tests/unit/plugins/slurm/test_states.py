@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobmon.core.cluster import JobState
-from jobmon_slurm.states import ALIVE, ENDS, IMPOSSIBLE, OVER, USUAL, Fate, base_state
+from jobmon.core.scheduler.states import ENDS, Fate
+from jobmon_slurm.states import ALIVE, IMPOSSIBLE, OVER, USUAL, base_state
 
 # The manual page "Job state codes", and what older releases of squeue name besides.
 WAITS = "PENDING CONFIGURING POWER_UP_NODE REQUEUED REQUEUE_FED REQUEUE_HOLD SPECIAL_EXIT RESV_DEL_HOLD"

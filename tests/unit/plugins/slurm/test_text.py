@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobmon.core.scheduler.shapes import Queued, Record
 from jobmon_slurm import text
-from jobmon_slurm.shapes import Partition, Queued, Record
+from jobmon_slurm.back_end import Partition
 
 MIB = 2**20
 LINE = st.text(st.characters(exclude_characters="\x1f\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", codec="utf-8"))

@@ -7,9 +7,12 @@ from fakes.cluster import jobs_of
 from fakes.server import batch
 from jobmon.core.cluster import JobState
 from jobmon.core.constants import FailureClass, TaskInstanceStatus
-from jobmon_slurm.shapes import Record
-from jobmon_slurm.states import OVER, Fate
-from jobmon_slurm.verdicts import Place, Verdict, judge, vanished
+from jobmon.core.scheduler.dialect import Place
+from jobmon.core.scheduler.shapes import Record
+from jobmon.core.scheduler.states import Fate
+from jobmon.core.scheduler.verdicts import Verdict, judge, vanished
+from jobmon_slurm.dialect import SLURM
+from jobmon_slurm.states import OVER
 
 PLACE = Place("/home/me/state", "/env/bin/python")
 [JOB] = jobs_of(batch(1), "77")
@@ -21,7 +24,7 @@ def verdict(
 ) -> Verdict:
     job = replace(JOB, started=started, node="n9")
     record = Record("77", 0, JOB.name, "me", state, code, signal, "", "n1", 5 * 2**20, 3.0, 12.0)
-    return judge(job, record, log, PLACE)
+    return judge(job, record, log, PLACE, SLURM)
 
 
 @pytest.mark.promise("F29 F32 F33 F34 F35")
@@ -120,7 +123,7 @@ def test_usage_and_the_end_of_the_log_are_handed_on():
 @pytest.mark.promise("F51")
 def test_usage_that_nobody_measured_is_not_zero():
     record = Record("77", 0, JOB.name, "me", "NODE_FAIL")
-    seen = judge(JOB, record, "", PLACE).observed
+    seen = judge(JOB, record, "", PLACE, SLURM).observed
 
     assert (seen.exit_code, seen.peak_memory_bytes, seen.cpu_seconds, seen.wall_seconds) == (None,) * 4
     assert (seen.node, seen.message.endswith("(job 77_0).")) == ("", True)
@@ -128,7 +131,7 @@ def test_usage_that_nobody_measured_is_not_zero():
 
 @pytest.mark.promise("F49")
 def test_a_job_that_vanished_is_gone_through_no_fault_of_its_own():
-    seen = vanished(JOB)
+    seen = vanished(JOB, SLURM)
 
     assert (seen.state, seen.status, seen.failure_class) == (JobState.GONE, *LOST)
     assert "77_0 (jm-1-1) has vanished" in seen.message

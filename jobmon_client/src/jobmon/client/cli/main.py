@@ -33,6 +33,11 @@ _GROUPS = {
         "logs": f"{_HERE}.server:logs",
     },
 }
+_ALONE = {
+    "login": f"{_HERE}.login:login",
+    "logout": f"{_HERE}.login:logout",
+    "whoami": f"{_HERE}.login:whoami",
+}
 _FLAT = {
     "workflow_status": _GROUPS["workflow"]["status"],
     "workflow_tasks": _GROUPS["workflow"]["tasks"],
@@ -108,7 +113,7 @@ def _set_up(verbose: bool, debug: bool) -> None:
 
 main = Jobmon(
     "jobmon",
-    lazy={},
+    lazy=_ALONE,
     also=_FLAT,
     callback=_set_up,
     help="Jobmon runs workflows of many tasks; these commands show and steer them.",

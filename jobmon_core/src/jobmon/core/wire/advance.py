@@ -2,14 +2,14 @@
 
 from jobmon.core.ids import BatchId, TaskId, TaskInstanceId, WorkflowId
 from jobmon.core.resources import Resources
-from jobmon.core.wire.base import Answer, Request
+from jobmon.core.wire.base import Answer, Class, Key, Name, Request, Size
 
 
 class LeaseRequest(Request, frozen=True, kw_only=True):
     """Ask for the right to drive a run. A holder may repeat this."""
 
-    holder: str
-    host: str
+    holder: Key
+    host: Name
     pid: int
     version: str
 
@@ -21,8 +21,8 @@ class Pace(Request, frozen=True, kw_only=True):
     """
 
     cluster: str = ""
-    max_batch: int = 1000
-    max_waiting: int = 1_000_000
+    max_batch: Size = 1000
+    max_waiting: Size = 1_000_000
 
 
 class LeaseAnswer(Answer, frozen=True, kw_only=True):
@@ -38,14 +38,14 @@ class Launched(Request, frozen=True, kw_only=True):
     """The cluster took this batch."""
 
     batch_id: BatchId
-    job_id: str
+    job_id: Name
 
 
 class Refused(Request, frozen=True, kw_only=True):
     """The cluster did not take this batch."""
 
     batch_id: BatchId
-    failure_class: str
+    failure_class: Class
     message: str
 
 
@@ -55,7 +55,7 @@ class Observed(Request, frozen=True, kw_only=True):
     instance_id: TaskInstanceId
     state: str
     status: str = ""  # the letter of the attempt when it is over
-    failure_class: str = ""
+    failure_class: Class = ""
     exit_code: int | None = None
     message: str = ""
     node: str = ""
@@ -74,6 +74,7 @@ class AdvanceRequest(Request, frozen=True, kw_only=True):
     observed: list[Observed] = []
     paces: list[Pace] = []  # of clusters that have one
     notice: str = ""  # why the cluster makes us wait, in its own words
+    spare_mark: int = 0  # of the newest answer with spare places: these need not be told again
     wait_seconds: float = 0
 
 
@@ -94,7 +95,10 @@ class Batch(Answer, frozen=True, kw_only=True):
 
 
 class Job(Answer, frozen=True, kw_only=True):
-    """One attempt as the cluster knows it. `started`: a worker was granted it, on `node`."""
+    """One attempt as the cluster knows it. `started`: a worker was granted it, on `node`.
+
+    `index` is the place in the array: another attempt's, when a worker with time left has taken this one too.
+    """
 
     instance_id: TaskInstanceId
     batch_id: BatchId
@@ -114,5 +118,7 @@ class AdvanceAnswer(Answer, frozen=True, kw_only=True):
     submit: list[Batch] = []
     cancel: list[Job] = []  # wanted gone; repeated until reported gone
     suspects: list[Job] = []  # silent past their deadline: ask the cluster
+    spare: list[Job] = []  # places whose attempts were started in others: best cancelled before they start
+    spare_mark: int = 0
     active: int = 0
     more: bool = False  # ask again at once

@@ -1,6 +1,19 @@
 """What every body has in common."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
+
+# As long as the columns that hold them; an error names the field.
+Name = Annotated[str, Meta(max_length=255)]
+Key = Annotated[str, Meta(max_length=64)]  # of a request, a process, a content
+Version = Annotated[str, Meta(max_length=32)]
+Class = Annotated[str, Meta(max_length=16)]  # of failures
+Size = Annotated[int, Meta(ge=0)]
+Members = Annotated[int, Meta(ge=0, le=100_000_000)]  # of a workflow; the ids of all others must last too
+LONGEST_PAGE = 10_000  # rows in one answer
+Page = Annotated[int, Meta(ge=0, le=LONGEST_PAGE)]
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,3 +49,16 @@ class Health(Answer, frozen=True, kw_only=True):
     pid: int
     uptime_seconds: float
     product: str = "jobmon"
+
+
+class Ready(Answer, frozen=True, kw_only=True):
+    """The server can work. What cannot be relied on is named by a failure instead."""
+
+    checked: list[str]
+
+
+class Text(Answer, frozen=True, kw_only=True):
+    """An answer that goes out as it is: the content of a page, and its kind."""
+
+    content_type: str
+    content: str

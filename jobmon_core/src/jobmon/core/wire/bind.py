@@ -3,15 +3,15 @@
 from jobmon.core.constants import MAX_CONCURRENTLY_RUNNING
 from jobmon.core.ids import ArrayId, GateId, ResourcesId, TaskId, ToolVersionId, WorkflowId, WorkflowRunId
 from jobmon.core.resources import QueueLimits, Resources
-from jobmon.core.wire.base import Answer, Request
+from jobmon.core.wire.base import Answer, Key, Members, Name, Page, Request, Version
 
 
 class ToolRequest(Request, frozen=True, kw_only=True):
     """Find or make a tool by name; `new_version` adds a version to it, one for each `request_id`."""
 
-    name: str
+    name: Name
     new_version: bool = False
-    request_id: str = ""
+    request_id: Key = ""
 
 
 class ToolAnswer(Answer, frozen=True, kw_only=True):
@@ -24,26 +24,26 @@ class ToolAnswer(Answer, frozen=True, kw_only=True):
 class Template(Request, frozen=True, kw_only=True):
     """A task template version: the command and which of its arguments are which."""
 
-    name: str
+    name: Name
     command_template: str
     node_args: list[str]
     task_args: list[str]
     op_args: list[str]
-    key: str  # core.hashing.template_key of all the above
+    key: Key  # core.hashing.template_key of all the above
 
 
 class Array(Request, frozen=True, kw_only=True):
     """The tasks of one template in this workflow."""
 
     template: int  # index in `BindRequest.templates`
-    name: str
+    name: Name
     max_concurrently_running: int = MAX_CONCURRENTLY_RUNNING
 
 
 class TaskResources(Request, frozen=True, kw_only=True):
     """One distinct set of resources; thousands of tasks share it."""
 
-    cluster: str
+    cluster: Name
     requested: Resources
     scales: dict[str, float | list[int]] = {}
     fallback_queues: list[str] = []
@@ -57,26 +57,26 @@ class BindRequest(Request, frozen=True, kw_only=True):
     spec_hash      over names, commands, resources, attempts: whether unfinished tasks must be told anew
     """
 
-    request_id: str
-    tool_name: str
+    request_id: Key
+    tool_name: Name
     tool_version_id: ToolVersionId | None = None  # None: the newest
-    name: str
+    name: Name
     args: str
-    args_hash: str
+    args_hash: Key
     description: str
-    owner: str
-    attributes: dict[str, str | None]
+    owner: Name
+    attributes: dict[Name, Name | None]
     max_concurrently_running: int = MAX_CONCURRENTLY_RUNNING
     run_dir: str
     templates: list[Template]
     arrays: list[Array]
     resources: list[TaskResources]
     queues: dict[str, list[QueueLimits]] = {}  # of the clusters named in `resources`, as the client sees them
-    task_count: int
-    gate_count: int
-    identity_hash: str
-    order_hash: str
-    spec_hash: str
+    task_count: Members
+    gate_count: Members
+    identity_hash: Key
+    order_hash: Key
+    spec_hash: Key
     resume: bool = False
 
 
@@ -112,7 +112,7 @@ class ChunkRequest(Request, frozen=True, kw_only=True):
     gate: list[int]
     resources: list[int]
     max_attempts: list[int]
-    name: list[str]
+    name: list[Name]
     command: list[str]
     node_args: list[str]  # canonical JSON
     node_hash: str  # hex, 32 digits a task
@@ -122,15 +122,15 @@ class ChunkRequest(Request, frozen=True, kw_only=True):
     member_task: list[int] = []
     member_gate: list[int] = []
     attribute_task: list[int] = []
-    attribute_name: list[str] = []
-    attribute_value: list[str | None] = []
+    attribute_name: list[Name] = []
+    attribute_value: list[Name | None] = []
 
 
 class TaskPage(Request, frozen=True, kw_only=True):
     """Ask for tasks by position, `limit` from `after` (an id) on."""
 
     after: int = 0
-    limit: int = 10_000
+    limit: Page = 10_000
 
 
 class TaskIdentities(Answer, frozen=True, kw_only=True):
@@ -144,11 +144,11 @@ class TaskIdentities(Answer, frozen=True, kw_only=True):
 class StartRunRequest(Request, frozen=True, kw_only=True):
     """Begin a run of a bound workflow. With `resume`, an older run gives way (cold: its jobs are killed)."""
 
-    request_id: str
-    user: str
-    host: str
+    request_id: Key
+    user: Name
+    host: Name
     pid: int
-    version: str
+    version: Version
     fail_fast: bool = False
     seconds_until_timeout: float = 36000
     resume: bool = False

@@ -1,7 +1,7 @@
 """Clusters: what the server knows of them, and how it comes to know."""
 
 from jobmon.core.resources import QueueLimits
-from jobmon.core.wire.base import Answer, Request
+from jobmon.core.wire.base import Answer, Name, Request
 
 
 class ClusterInfo(Answer, frozen=True, kw_only=True):
@@ -22,8 +22,8 @@ class ClusterList(Answer, frozen=True, kw_only=True):
 class ClusterRequest(Request, frozen=True, kw_only=True):
     """Make a cluster known under a name; the options of one that is known are replaced by these."""
 
-    name: str
-    kind: str
+    name: Name
+    kind: Name
     options: dict[str, str] = {}
 
 
@@ -37,5 +37,5 @@ class ClusterAnswer(Answer, frozen=True, kw_only=True):
 class QueuesRequest(Request, frozen=True, kw_only=True):
     """All queues that a cluster has now, the default one first."""
 
-    name: str
+    name: Name
     queues: list[QueueLimits]

@@ -2,7 +2,7 @@
 
 from jobmon.core.ids import ArrayId, TaskId, TaskInstanceId, WorkflowId, WorkflowRunId
 from jobmon.core.resources import Resources
-from jobmon.core.wire.base import Answer, Request
+from jobmon.core.wire.base import Answer, Name, Page, Request
 
 
 class Counts(Answer, frozen=True, kw_only=True):
@@ -75,13 +75,13 @@ class LimitRequest(Request, frozen=True, kw_only=True):
     """Change a limit on a live workflow; without `array` the workflow's own."""
 
     max_concurrently_running: int
-    array: str = ""
+    array: Name = ""
 
 
 class AttributesRequest(Request, frozen=True, kw_only=True):
     """Set attributes (name -> value)."""
 
-    attributes: dict[str, str | None]
+    attributes: dict[Name, Name | None]
 
 
 class WorkflowQuery(Request, frozen=True, kw_only=True):
@@ -89,7 +89,7 @@ class WorkflowQuery(Request, frozen=True, kw_only=True):
 
     workflow_id: list[WorkflowId] = []
     user: list[str] = []
-    limit: int = 5
+    limit: Page = 5
 
 
 class WorkflowSummary(Answer, frozen=True, kw_only=True):
@@ -116,7 +116,7 @@ class TaskQuery(Request, frozen=True, kw_only=True):
     """Which tasks of a workflow to list, newest first. `status`: words (PENDING ...) or letters."""
 
     status: list[str] = []
-    limit: int = 5
+    limit: Page = 5
 
 
 class TaskSummary(Answer, frozen=True, kw_only=True):
@@ -198,7 +198,7 @@ class TaskDetails(Answer, frozen=True, kw_only=True):
 class ErrorQuery(Request, frozen=True, kw_only=True):
     """The newest errors of a workflow's tasks."""
 
-    limit: int = 1000
+    limit: Page = 1000
 
 
 class TaskErrors(Answer, frozen=True, kw_only=True):

@@ -2,15 +2,19 @@
 
 from jobmon.core.ids import BatchId, TaskId, TaskInstanceId, WorkflowId, WorkflowRunId
 from jobmon.core.resources import Resources
-from jobmon.core.wire.base import Answer, Request
+from jobmon.core.wire.base import Answer, Class, Key, Request
 
 
 class Claim(Request, frozen=True, kw_only=True):
-    """Ask to start attempts `start .. start + count - 1` of a batch."""
+    """Ask to start attempts `start .. start + count - 1` of a batch.
+
+    `further`: any one that nobody has started yet, in the place of `start`, whose own attempt is over.
+    """
 
     batch_id: BatchId
     start: int
     count: int = 1
+    further: bool = False
 
 
 class Outcome(Request, frozen=True, kw_only=True):
@@ -19,7 +23,7 @@ class Outcome(Request, frozen=True, kw_only=True):
     instance_id: TaskInstanceId
     token: str
     status: str  # D, E, Z, U, X or F; T: the batch system ended it, and knows why
-    failure_class: str = ""
+    failure_class: Class = ""
     exit_code: int | None = None
     message: str = ""
     peak_memory_bytes: int | None = None
@@ -33,12 +37,13 @@ class WorkRequest(Request, frozen=True, kw_only=True):
     `runner` is a uuid made by the process that runs the commands; `sequence` grows with every request of it.
     """
 
-    runner: str
+    runner: Key
     node: str
     sequence: int
     outcomes: list[Outcome] = []
     alive: list[TaskInstanceId] = []
     claims: list[Claim] = []
+    spooled: bool = False  # it was left on the shared disk, and somebody else hands it over
 
 
 class Grant(Answer, frozen=True, kw_only=True):

@@ -119,7 +119,8 @@ class Reporter:
         """Send what was refused in halves, so that only what cannot be taken is lost."""
         pieces = halves(request)
         if not pieces:
-            self._log(f"given up: {request}")
+            attempts = [outcome.instance_id for outcome in request.outcomes]
+            self._log(f"given up: the outcomes of {attempts}, the claims {request.claims}")
             return refusal(request, self._heartbeat_seconds)
         answers = [answer for piece in pieces if (answer := self._persist(piece)) is not None]
         return merged(answers) if len(answers) == len(pieces) else None

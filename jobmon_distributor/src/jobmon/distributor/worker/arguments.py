@@ -13,6 +13,7 @@ DEFAULTS = {
     "index": "",  # the attempt's place in its batch, or else ...
     "index-env": "",  # ... the variable that holds it,
     "index-offset": "0",  # to which this is added (-1 where arrays begin at 1)
+    "job-env": "",  # the variable that holds the batch system's own id of the job, after which its cgroup is named
     "url": "",  # the server's address, or else ...
     "server-file": "",  # ... the file that holds it
     "token-file": "",
@@ -25,6 +26,7 @@ DEFAULTS = {
     "interrupt-timeout": "10",
     "request-timeout": "30",
     "tail-bytes": "65536",
+    "reuse": "0",  # so long after its start the worker takes further attempts of its batch
 }
 
 
@@ -44,6 +46,7 @@ class Arguments:
         given = _given(words)
         self.batch_id = _whole(given, "batch-id")
         self.index = _index(given, environment)
+        self.job = environment.get(given["job-env"].encode(), b"").decode("utf-8", "replace")
         self.url = given["url"]
         self.server_file = _path(given["server-file"])
         self.token_file = _path(_needed(given, "token-file"))
@@ -56,6 +59,7 @@ class Arguments:
         self.interrupt_timeout_seconds = _seconds(given, "interrupt-timeout")
         self.request_timeout_seconds = _seconds(given, "request-timeout")
         self.tail_bytes = _whole(given, "tail-bytes")
+        self.reuse_seconds = _seconds(given, "reuse")
         if bool(self.url) == bool(self.server_file):
             raise BadArgument("give either --url or --server-file")
 

@@ -10,7 +10,7 @@ from .command import MARK, Command
 from .deadline import within
 from .environment import merged
 from .output import open_outputs
-from .talk import report
+from .talk import further, report
 from .usage import own_memory_group
 from .verdict import SUPERSEDED, Verdict, judge, shell_code
 from .watch import Watch
@@ -35,9 +35,18 @@ class Attempt:
     """An attempt that the server has granted to this process."""
 
     def __init__(
-        self, arguments: Arguments, grant: Grant, runner: Runner, link: Link, heartbeat: Heartbeat, inbox: Inbox
+        self,
+        arguments: Arguments,
+        grant: Grant,
+        runner: Runner,
+        link: Link,
+        heartbeat: Heartbeat,
+        inbox: Inbox,
+        asks_until: float,
     ) -> None:
-        """Nothing is done yet."""
+        """Nothing is done yet. Before `asks_until` the report of a good end asks for another attempt, `next`."""
+        self.next: Grant | None = None
+        self._asks_until = asks_until
         self._arguments = arguments
         self._grant = grant
         self._runner = runner
@@ -50,7 +59,8 @@ class Attempt:
         """Run the command and report its end; the exit code for this process, the command's own if it ran."""
         self._heartbeat.begin()
         self._outputs = open_outputs(self._grant, self._arguments.spool_dir)
-        self._memory_group = own_memory_group(posix.environ)
+        self._memory_group = own_memory_group(self._arguments.job)
+        self._peak_before = self._job_peak_bytes()
         self._began = time.monotonic()
         try:
             command = self._start()
@@ -61,6 +71,8 @@ class Attempt:
             exit_code = self._finish(command)
         self._heartbeat.end()
         self._remove_script()
+        for output in self._outputs:
+            posix.close(output.descriptor)
         return exit_code
 
     def _start(self) -> Command:
@@ -106,16 +118,32 @@ class Attempt:
         if watch.cause == SUPERSEDED:
             say(f"the command was killed {SUPERSEDED}")
             return shell_code(exit_code)
-        group = self._memory_group
-        verdict = judge(exit_code, watch.cause, group is not None and group.out_of_memory())
+        verdict = judge(exit_code, watch.cause, self._out_of_memory() if exit_code else "")
         usage = {
             "exit_code": shell_code(exit_code),
-            "peak_memory_bytes": (group and group.peak_bytes()) or command.peak_memory_bytes or None,
+            "peak_memory_bytes": self._own_peak_bytes() or command.peak_memory_bytes or None,
             "cpu_seconds": command.cpu_seconds,
             "wall_seconds": wall_seconds,
         }
         self._report({**self._outcome(verdict), **usage})
         return shell_code(exit_code)
+
+    def _out_of_memory(self) -> str:
+        """How it shows that a failed command had too little memory, "" if it does not."""
+        if self._memory_group is not None and self._memory_group.out_of_memory():
+            return "the kernel killed a process of the job"
+        from .address_space import shortage
+
+        return shortage(_tail(self._outputs[1].path, self._arguments.tail_bytes))
+
+    def _job_peak_bytes(self) -> int | None:
+        return self._memory_group.peak_bytes() if self._memory_group else None
+
+    def _own_peak_bytes(self) -> int | None:
+        """What the whole job used at most, unless that was in an earlier attempt in the same place."""
+        peak_bytes = self._job_peak_bytes()
+        is_guest = self._grant.index != self._arguments.index
+        return None if is_guest and peak_bytes == self._peak_before else peak_bytes
 
     def _limit_at(self) -> float | None:
         limit_seconds = self._grant.runtime_seconds
@@ -142,9 +170,11 @@ class Attempt:
 
     def _report(self, outcome: dict[str, Any]) -> None:
         """Tell the server, else leave the outcome in the spool. A signal to end cuts the waiting short."""
-        request = self._runner.request(outcomes=[outcome])
+        goes_on = outcome["status"] == "D" and time.monotonic() < self._asks_until
+        claims = [further(self._arguments.batch_id, self._arguments.index)] if goes_on else []
+        request = self._runner.request(outcomes=[outcome], claims=claims)
         try:
-            report(self._link, request, self._arguments.report_retry_seconds, self._inbox)
+            self.next = report(self._link, request, self._arguments.report_retry_seconds, self._inbox)
         except Refused as refused:
             if refused.status == 410:
                 return say(f"the outcome is not wanted any more: {refused}")
@@ -158,7 +188,7 @@ class Attempt:
 
         say(f"could not report the outcome: {reason}")
         try:
-            path = within(DISK_SECONDS, lambda: write_spool(self._arguments.spool_dir, request))
+            path = within(DISK_SECONDS, lambda: write_spool(self._arguments.spool_dir, {**request, "claims": []}))
             say(f"the outcome is kept in {path}; the distributor will replay it")
         except OSError as error:
             say(f"could not keep the outcome either, it is lost: {error}")

@@ -29,6 +29,14 @@ class Inbox:
             if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
                 signal.signal(number, _noted)
 
+    def successor(self) -> Inbox:
+        """One for the next attempt: what the server said of the last one is left behind, signals are not."""
+        new = Inbox()
+        for event in self.take(0):
+            if event < STOP:
+                new.put(event)
+        return new
+
     def put(self, event: int) -> None:
         """Add an event, from any thread."""
         self._in.send(bytes((event,)))

@@ -1,4 +1,8 @@
-"""The life of a worker: claim, run, report. Its exit code is that of the command."""
+"""The life of a worker: claim, run, report. Its exit code is that of its last command.
+
+Starting a process on a node costs a batch system more than many a command does. So a worker that is young asks
+with its report for a further attempt of its batch, which it runs in its own place on the cluster.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +50,7 @@ def main(words: list[str]) -> int:
 
 def _work(arguments: Arguments) -> int:
     """Until the grant a signal simply ends this process: nothing has been started yet."""
+    began = time.monotonic()
     at_url, token_file = arguments.url, arguments.token_file
     locate = fixed(at_url, token_file) if at_url else noted(arguments.server_file, token_file)
     link = Link(locate, read_seconds=arguments.request_timeout_seconds)
@@ -57,12 +62,16 @@ def _work(arguments: Arguments) -> int:
     if grant is None:
         say(f"attempt {arguments.index} of batch {arguments.batch_id} is not wanted any more")
         return DONE
-    inbox = Inbox()
-    own_link = Link(
-        Remembered(locate, ADDRESS_SECONDS, link.address), read_seconds=arguments.request_timeout_seconds
-    )
-    heartbeat = Heartbeat(own_link, runner, grant, inbox)
-    return Attempt(arguments, grant, runner, link, heartbeat, inbox).carry_out()
+    remembered = Remembered(locate, ADDRESS_SECONDS, link.address)
+    inbox, exit_code = Inbox(), DONE
+    while grant:
+        own_link = Link(remembered, read_seconds=arguments.request_timeout_seconds)
+        heartbeat = Heartbeat(own_link, runner, grant, inbox)
+        attempt = Attempt(arguments, grant, runner, link, heartbeat, inbox, began + arguments.reuse_seconds)
+        exit_code = attempt.carry_out()
+        grant = attempt.next
+        inbox = inbox.successor() if grant else inbox
+    return exit_code
 
 
 def _await_grant(arguments: Arguments, runner: Runner, link: Link) -> Grant | None:

@@ -47,6 +47,7 @@ class Grant:
         self.heartbeat_seconds = heartbeat_seconds
         self.workflow_id = int(columns["workflow_id"])
         self.workflow_run_id = int(columns["workflow_run_id"])
+        self.index = int(columns["index"][place])
         self.instance_id = int(columns["instance_id"][place])
         self.task_id = int(columns["task_id"][place])
         self.name = str(columns["name"][place])
@@ -98,6 +99,15 @@ def _pause_seconds(answer: dict[str, Any]) -> float:
     return float(answer.get("heartbeat_seconds") or HEARTBEAT_SECONDS)
 
 
-def report(link: Link, request: dict[str, Any], budget_seconds: float, stop: Stop) -> None:
-    """Hand over a request with an outcome."""
-    link.call(PATH, request, budget_seconds, stop)
+def further(batch_id: int, index: int) -> dict[str, Any]:
+    """The claim of any attempt that nobody has started, in the place of this one, which is over."""
+    return {"batch_id": batch_id, "start": index, "further": True}
+
+
+def report(link: Link, request: dict[str, Any], budget_seconds: float, stop: Stop) -> Grant | None:
+    """Hand over a request with an outcome; the next attempt, if the request asks for one and there is one."""
+    answer = link.call(PATH, request, budget_seconds, stop)
+    try:
+        return next((Grant(columns, 0, _pause_seconds(answer)) for columns in answer.get("grants", ())), None)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+        return None  # the outcome is told; what cannot be read is not started, and missed by the server in time

@@ -6,10 +6,6 @@ process (`ru_maxrss`) and no word of an out-of-memory kill.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 MEMBERSHIP = "/proc/self/cgroup"
 ROOT = "/sys/fs/cgroup"
 
@@ -40,20 +36,19 @@ class MemoryGroup:
         return 0
 
 
-def own_memory_group(environment: Mapping[bytes, bytes]) -> MemoryGroup | None:
-    """The memory cgroup of the batch job that this process belongs to."""
-    return find_memory_group(_read(MEMBERSHIP), environment, ROOT)
+def own_memory_group(job: str) -> MemoryGroup | None:
+    """The memory cgroup of the batch job that this process belongs to; the batch system calls it `job`."""
+    return find_memory_group(_read(MEMBERSHIP), job, ROOT)
 
 
-def find_memory_group(membership: str, environment: Mapping[bytes, bytes], root: str) -> MemoryGroup | None:
+def find_memory_group(membership: str, job: str, root: str) -> MemoryGroup | None:
     """The same for the text of a /proc/PID/cgroup, and cgroups mounted at `root`; version 1 goes first."""
-    jobs = [environment[name].decode() for name in (b"SLURM_JOB_ID", b"JOB_ID") if environment.get(name)]
     paths = _paths(membership)
     if "memory" in paths:
         return _group_of_job(
-            paths["memory"], jobs, f"{root}/memory", "memory.max_usage_in_bytes", "memory.oom_control"
+            paths["memory"], job, f"{root}/memory", "memory.max_usage_in_bytes", "memory.oom_control"
         )
-    return _group_of_job(paths.get("", "/"), jobs, root, "memory.peak", "memory.events")
+    return _group_of_job(paths.get("", "/"), job, root, "memory.peak", "memory.events")
 
 
 def _paths(membership: str) -> dict[str, str]:
@@ -65,9 +60,9 @@ def _paths(membership: str) -> dict[str, str]:
     return paths
 
 
-def _group_of_job(path: str, jobs: list[str], root: str, peak: str, events: str) -> MemoryGroup | None:
+def _group_of_job(path: str, job: str, root: str, peak: str, events: str) -> MemoryGroup | None:
     """The innermost group at or below the job's own that counts memory."""
-    while any(_is_of(job, part) for job in jobs for part in path.split("/")):
+    while job and any(_is_of(job, part) for part in path.split("/")):
         if _read(f"{root}{path}/{events}"):
             return MemoryGroup(root + path, peak, events)
         path = path.rpartition("/")[0]
@@ -75,7 +70,7 @@ def _group_of_job(path: str, jobs: list[str], root: str, peak: str, events: str)
 
 
 def _is_of(job: str, part: str) -> bool:
-    """Whether a cgroup of this name is that job's: `job_7` (Slurm), `7`, `7.1` (Grid Engine)."""
+    """Whether a cgroup of this name is that job's: `job_7`, `7`, `7.1`, as batch systems call them."""
     return part in (f"job_{job}", job) or part.startswith(f"{job}.")
 
 

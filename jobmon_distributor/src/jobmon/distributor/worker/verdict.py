@@ -26,8 +26,11 @@ class Verdict:
         self.sentence = sentence
 
 
-def judge(exit_code: int, cause: str = "", out_of_memory: bool = False) -> Verdict:
-    """Classify an end. `exit_code` is -n after signal n; `cause` is one of the texts above."""
+def judge(exit_code: int, cause: str = "", out_of_memory: str = "") -> Verdict:
+    """Classify an end. `exit_code` is -n after signal n; `cause` is one of the texts above.
+
+    `out_of_memory` says how that showed, "" if it did not.
+    """
     how = _how(exit_code)
     if cause == TIME_LIMIT:
         return Verdict("Z", "resource", f"was ended {cause} ({how})")
@@ -38,7 +41,7 @@ def judge(exit_code: int, cause: str = "", out_of_memory: bool = False) -> Verdi
     if exit_code == 0:
         return Verdict("D", "", "is done")
     if out_of_memory:
-        return Verdict("Z", "resource", f"ran out of memory: the kernel killed a process of the job ({how})")
+        return Verdict("Z", "resource", f"ran out of memory: {out_of_memory} ({how})")
     if exit_code == -signal.SIGXCPU:
         return Verdict("Z", "resource", f"used up its CPU time limit ({how})")
     if exit_code in SHELL_SAYS:

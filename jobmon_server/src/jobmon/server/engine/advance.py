@@ -28,6 +28,7 @@ PASS_AT_MOST = 5000
 START_AT_MOST = 2000
 ACTIVE_AT_MOST = 20_000  # attempts handed out ahead of their start, whatever the limits allow
 HEARTBEAT_SECONDS = 90.0
+SPARE_SECONDS = 0.5  # so long spare places gather before the distributor is told of them
 CHECK_SECONDS = 2.0  # how often something wanted gone or suspected is looked at again
 
 
@@ -190,19 +191,25 @@ def _answer(
     submit = batches.to_submit(connection, run, request.in_hand)
     cancel = batches.jobs(connection, run.workflow_id, "K")
     suspects = batches.jobs(connection, run.workflow_id, "T")
+    spare = batches.spare(connection, run.workflow_id, request.spare_mark)
     over = status not in "BIOR"
     answer = AdvanceAnswer(
         status=status,
         submit=submit,
         cancel=cancel,
         suspects=suspects,
+        spare=spare.jobs if spare else [],
+        spare_mark=spare.mark if spare else 0,
         active=totals(connection, run.workflow_id).active,
         more=more,
     )
     waits = [next_due - at] if next_due is not None else []
     if cancel or suspects:
         waits.append(CHECK_SECONDS)
+    if spare:
+        waits.append(spare.at + SPARE_SECONDS - at)
     if not run.goal:
         waits.append(run.timeout_at - at)
     wake_in_seconds = max(min(waits, default=LEASE_SECONDS), 0.0)
-    return Step(answer, bool(over or submit or more), wake_in_seconds, run.workflow_id)
+    tell = spare is not None and spare.at + SPARE_SECONDS <= at
+    return Step(answer, bool(over or submit or more or tell), wake_in_seconds, run.workflow_id)

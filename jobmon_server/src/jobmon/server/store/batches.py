@@ -7,6 +7,7 @@ the cluster's job, so that a submission whose answer was lost can be found again
 import secrets
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ from jobmon.server.db import AnyRow, insert, insert_one, one_of, reserve
 from jobmon.server.store.counters import Changes
 from jobmon.server.store.moves import Stamp, move
 from jobmon.server.store.outcomes import End, apply, present
-from jobmon.server.tables import array, batch, resources, task, task_instance, workflow
+from jobmon.server.tables import array, batch, resources, spare_place, task, task_instance, workflow
 
 INTENT_SECONDS = 3600.0
 
@@ -226,7 +227,7 @@ def jobs(connection: Connection, workflow_id: int, status: str, limit: int = 500
         Job(
             instance_id=row.id,
             batch_id=row.batch_id,
-            index=row.id - row.first_instance_id,
+            index=(row.place or row.id) - row.first_instance_id,
             name=row.name,
             cluster=row.cluster,
             job_id=row.job_id,
@@ -238,12 +239,13 @@ def jobs(connection: Connection, workflow_id: int, status: str, limit: int = 500
     ]
 
 
-_JOBS = (  # ix_instance_active
+_PLACES = (
     sa.select(
         task_instance.c.id,
         task_instance.c.task_id,
         task_instance.c.runner,
         task_instance.c.node,
+        task_instance.c.place,
         batch.c.id.label("batch_id"),
         batch.c.first_instance_id,
         batch.c.name,
@@ -252,7 +254,47 @@ _JOBS = (  # ix_instance_active
     )
     .join(batch, batch.c.id == task_instance.c.batch_id)
     .join(resources, resources.c.id == batch.c.resources_id)
-    .where(task_instance.c.workflow_id == sa.bindparam("of"), task_instance.c.status == sa.bindparam("in"))
-    .order_by(task_instance.c.id)
     .limit(sa.bindparam("most"))
+)
+_JOBS = _PLACES.where(  # ix_instance_active
+    task_instance.c.workflow_id == sa.bindparam("of"), task_instance.c.status == sa.bindparam("in")
+).order_by(task_instance.c.id)
+
+
+class Spare(NamedTuple):
+    """Places on the cluster that are not needed: told since `at` and up to `mark`."""
+
+    jobs: list[Job]
+    mark: int
+    at: float
+
+
+def spare(connection: Connection, workflow_id: int, heard: int, limit: int = 5000) -> Spare | None:
+    """The places whose attempts were started in others, but for those `heard` of."""
+    if heard:
+        mine = spare_place.c.workflow_id == workflow_id
+        connection.execute(sa.delete(spare_place).where(mine, spare_place.c.id <= heard))
+    rows = connection.execute(_SPARE, {"of": workflow_id, "most": limit}).all()
+    if not rows:
+        return None
+    jobs = [
+        Job(
+            instance_id=row.id,
+            batch_id=row.batch_id,
+            index=row.id - row.first_instance_id,
+            name=row.name,
+            cluster=row.cluster,
+            job_id=row.job_id,
+            task_id=row.task_id,
+        )
+        for row in rows
+    ]
+    return Spare(jobs, rows[-1].mark, rows[0].at)
+
+
+_SPARE = (  # ix_spare_place_workflow
+    _PLACES.add_columns(spare_place.c.id.label("mark"), spare_place.c.at)
+    .join(spare_place, spare_place.c.task_instance_id == task_instance.c.id)
+    .where(spare_place.c.workflow_id == sa.bindparam("of"))
+    .order_by(spare_place.c.id)
 )

@@ -5,6 +5,7 @@ back. A repeated announcement or chunk changes nothing; a bind that was cut off 
 """
 
 from collections import Counter
+from collections.abc import Callable
 
 import msgspec
 import sqlalchemy as sa
@@ -32,17 +33,24 @@ BIND_SECONDS = 24 * 3600.0
 PENDING_SPEC = "pending:"
 
 
-def announce(connection: Connection, request: BindRequest, at: float) -> BindAnswer:
-    """Store the workflow, or recognise it.
+def announce(
+    connection: Connection,
+    request: BindRequest,
+    at: float,
+    allow: Callable[[str, str], None] = lambda what, owner: None,
+) -> BindAnswer:
+    """Store the workflow, or recognise it. `allow` is called with one that is known and its owner.
 
-    Raises WorkflowAlreadyExists, RunInProgress or WorkflowAlreadyComplete as the table of identity in the
-    documentation says.
+    Raises what `allow` raises; WorkflowAlreadyExists, RunInProgress or WorkflowAlreadyComplete as the table of
+    identity in the documentation says.
     """
     version_id = choose_version(connection, request.tool_name, request.tool_version_id)
     note_queues(connection, request.queues)
     table = tables.workflow
     same = (table.c.tool_version_id == version_id) & (table.c.args_hash == request.args_hash)
     found = connection.execute(sa.select(table).where(same).with_for_update()).one_or_none()
+    if found is not None:
+        allow(f"workflow {found.id} of this tool with these workflow_args", found.owner)
     if found is not None and found.bound_at is None and not _is_same(found, request):
         discard(connection, found)  # a half-bound one of another content: nothing of it ever ran
         found = None
@@ -99,9 +107,22 @@ def _bind_again(connection: Connection, found: AnyRow, request: BindRequest) -> 
     return _answer(connection, again, request, "specs")
 
 
-def _create(connection: Connection, request: BindRequest, version_id: int, at: float) -> BindAnswer:
+def _check_parts(request: BindRequest) -> None:
     if request.task_count < 1 or request.gate_count < 1:
         raise InvalidRequest("a workflow has at least one task and one gate")
+    names = set()
+    for one in request.arrays:
+        if not 0 <= one.template < len(request.templates):
+            raise InvalidRequest(
+                f"array {one.name!r} names template {one.template}; the workflow has {len(request.templates)}"
+            )
+        if one.name in names:
+            raise InvalidRequest(f"two arrays of the workflow are called {one.name!r}")
+        names.add(one.name)
+
+
+def _create(connection: Connection, request: BindRequest, version_id: int, at: float) -> BindAnswer:
+    _check_parts(request)
     row = {
         "tool_version_id": version_id,
         "args_hash": request.args_hash,

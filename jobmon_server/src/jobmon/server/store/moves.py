@@ -17,7 +17,8 @@ from sqlalchemy.engine import Connection
 from jobmon.core.exceptions import InvalidStateTransition
 from jobmon.core.transitions import Kind, is_legal
 from jobmon.server import tables
-from jobmon.server.db import TryAgain, insert, spans, within
+from jobmon.server.db import insert, spans, within
+from jobmon.server.db_errors import TryAgain
 
 AUDIT_COLUMNS = ("kind", "entity_id", "workflow_id", "old", "new", "at", "actor", "why")
 

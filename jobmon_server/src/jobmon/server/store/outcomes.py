@@ -60,6 +60,7 @@ def _present(size: int) -> sa.Select[Any]:
             instance.c.status,
             instance.c.deadline_at,
             instance.c.runner,
+            instance.c.place,
             task.c.status.label("task_status"),
         )
         .join(task, task.c.id == instance.c.task_id)
@@ -111,7 +112,7 @@ def doubt(connection: Connection, ends: Sequence[End], rows: Mapping[int, AnyRow
 
 
 def _judged(end: End, old: str) -> End:
-    """A kill that we asked for is KILLED; one that nobody here asked for was somebody's own `scancel`."""
+    """A kill that we asked for is KILLED; one that nobody here asked for was somebody's own doing."""
     if old == "K" and end.status != "D":
         return end._replace(status="F", failure_class=FailureClass.KILLED)
     if end.failure_class == FailureClass.KILLED:

@@ -12,13 +12,15 @@ from sqlalchemy.engine import Connection
 from jobmon.core.constants import FailureClass
 from jobmon.core.wire import Launched, Observed, Refused
 from jobmon.server import tables
-from jobmon.server.db import AnyRow, one_of
+from jobmon.server.db import AnyRow, among, chunked, one_of
 from jobmon.server.store import batches
 from jobmon.server.store.moves import Stamp, move
 from jobmon.server.store.outcomes import End, apply, present
 
 GRACE_SECONDS = 10.0  # beyond the time in which a sign of life was due
 PENDING_SECONDS = 6 * 3600.0  # the plugin watches what waits; should it not, it is asked after so long
+NO_WORD = "its job ended without a word of this attempt."
+_LOST = FailureClass.INFRASTRUCTURE
 REQUEUED = "the cluster ended it, and has put its job back into the queue"
 
 
@@ -94,25 +96,57 @@ def observed(
     ends = [_end(one) for one in seen if one.state in ("over", "gone")]
     waiting = [rows[one.instance_id] for one in seen if one.state == "pending" and one.instance_id in rows]
     waiting = [row for row in waiting if row.status == "T"]
-    ends += [End(row.id, "X", FailureClass.INFRASTRUCTURE, REQUEUED) for row in waiting if row.runner]
-    apply(connection, [end for end in ends if _is_proof(end, rows, stamp.at)], rows, stamp)
+    ends += [End(row.id, "X", _LOST, REQUEUED) for row in waiting if row.runner]
+    ends = [end for end in ends if _is_proof(end, rows, stamp.at)]
+    apply(connection, [_of_a_guest(end) if rows[end.instance_id].place else end for end in ends], rows, stamp)
     back = [(row.id, "T") for row in waiting if not row.runner]
     move(connection, "task_instance", workflow_id, back, "O", stamp, {"deadline_at": stamp.at + PENDING_SECONDS})
-    gone = {one.instance_id for one in seen if one.state == "ended"}
-    _doubt(connection, workflow_id, [rows[id] for id in gone & rows.keys()], heartbeat_seconds, stamp)
+    places = sorted({one.instance_id for one in seen if one.state == "ended"} & rows.keys())
+    _doubt(connection, workflow_id, _those_in(connection, workflow_id, places, rows), heartbeat_seconds, stamp)
+
+
+def _those_in(
+    connection: Connection, workflow_id: int, places: Sequence[int], rows: Mapping[int, AnyRow]
+) -> list[AnyRow]:
+    """The attempts that were started in these places of the cluster, named by the attempts they were made for."""
+    guests: list[int] = []
+    for ids in chunked(places):
+        guests += connection.execute(
+            _GUESTS.where(among(tables.task_instance.c.place, ids)), {"of": workflow_id}
+        ).scalars()
+    hosts = [rows[id] for id in places if rows[id].place is None]
+    return hosts + list(present(connection, guests).values())
+
+
+_GUESTS = sa.select(tables.task_instance.c.id).where(  # ix_instance_active
+    tables.task_instance.c.workflow_id == sa.bindparam("of"), one_of(tables.task_instance.c.status, "R")
+)
+
+
+def _of_a_guest(end: End) -> End:
+    """The exit code of a job says nothing of an attempt that was started in its place later."""
+    if end.status not in "DE":
+        return end
+    return End(end.instance_id, "X", _LOST, f"{NO_WORD} {end.message}".strip())
 
 
 def _end(one: Observed) -> End:
     status = one.status or "X"
-    failure_class = one.failure_class or ("" if status in "DEZF" else FailureClass.INFRASTRUCTURE)
+    failure_class = one.failure_class or ("" if status in "DEZF" else _LOST)
     usage = (one.exit_code, one.peak_memory_bytes, one.cpu_seconds, one.wall_seconds)
     return End(one.instance_id, status, failure_class, one.message, *usage)
 
 
 def _is_proof(end: End, rows: Mapping[int, AnyRow], at: float) -> bool:
+    """Of an attempt started in another's place only what was asked: the rest is said of its own place."""
     row = rows.get(end.instance_id)
-    lost = end.failure_class == FailureClass.INFRASTRUCTURE
-    return not (lost and row is not None and row.status == "T" and row.runner and row.deadline_at > at)
+    if row is None:
+        return False
+    if row.status == "T" and row.runner and row.deadline_at > at and end.failure_class == _LOST:
+        return False
+    return (
+        row.place is None or row.status == "K" or (row.status == "T" and end.failure_class != FailureClass.FATAL)
+    )
 
 
 def _doubt(

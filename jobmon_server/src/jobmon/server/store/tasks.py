@@ -35,8 +35,8 @@ def letters(asked: Sequence[str]) -> list[str]:
     return sorted(found)
 
 
-def tasks(connection: Connection, workflow_id: WorkflowId, query: TaskQuery) -> TaskList:
-    """Tasks of a workflow in the asked statuses (none: all), newest first.
+def tasks(connection: Connection, workflow_id: WorkflowId, query: TaskQuery, errors: bool = True) -> TaskList:
+    """Tasks of a workflow in the asked statuses (none: all), newest first, with their newest `errors` or without.
 
     Raises NotFound for the workflow, InvalidRequest for a status that does not exist.
     """
@@ -44,7 +44,7 @@ def tasks(connection: Connection, workflow_id: WorkflowId, query: TaskQuery) -> 
     workflow = find_workflow(connection, workflow_id)
     where = _where(connection, workflow, letters(query.status))
     rows = _newest(connection, where, query.limit)
-    messages = newest_errors(connection, [row.id for row in rows if row.attempts])
+    messages = newest_errors(connection, [row.id for row in rows if row.attempts and errors])
     waits = reasons(connection, workflow, rows, now(connection))
     return TaskList(
         tasks=[

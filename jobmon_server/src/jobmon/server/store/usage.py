@@ -1,6 +1,6 @@
 """What tasks of a template really used, for those who choose resources for the next ones."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -11,12 +11,12 @@ from jobmon.server import tables
 from jobmon.server.store.outputs import read_resources
 
 
-def usage(connection: Connection, query: UsageQuery) -> UsageAnswer:
-    """Columns with one entry for each task of the template that is done.
+def usage(connection: Connection, query: UsageQuery, owners: Collection[str] | None = None) -> UsageAnswer:
+    """Columns with one entry for each task of the template that is done, in workflows of `owners` (None: of all).
 
     A key that was never bound has no usage; an id that does not exist raises NotFound.
     """
-    arrays = _arrays(connection, query)
+    arrays = _arrays(connection, query, owners)
     task, spec, instance = tables.task, tables.task_spec, tables.task_instance
     result, batch, resources = tables.attempt_result, tables.batch, tables.resources
     rows = connection.execute(  # ix_task_pick, ix_instance_task
@@ -37,11 +37,14 @@ def usage(connection: Connection, query: UsageQuery) -> UsageAnswer:
     )
 
 
-def _arrays(connection: Connection, query: UsageQuery) -> Sequence[int]:
+def _arrays(connection: Connection, query: UsageQuery, owners: Collection[str] | None) -> Sequence[int]:
     array = tables.array
     rows = sa.select(array.c.id).where(array.c.template_version_id.in_(_template_versions(connection, query)))
     if query.workflow_id:
         rows = rows.where(array.c.workflow_id.in_(query.workflow_id))
+    if owners is not None:
+        workflow = tables.workflow
+        rows = rows.join(workflow, workflow.c.id == array.c.workflow_id).where(workflow.c.owner.in_(owners))
     return connection.execute(rows).scalars().all()
 
 

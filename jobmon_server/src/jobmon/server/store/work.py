@@ -5,7 +5,7 @@ requeue, a split brain) is told to wait while the first may live and to go away 
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -19,27 +19,36 @@ from jobmon.core.paths import file_name, output_dirs
 from jobmon.core.resources import Resources
 from jobmon.core.transitions import final
 from jobmon.core.wire import Claim, Denial, Grant, WorkAnswer, WorkRequest
-from jobmon.server.db import AnyRow, among, chunked
+from jobmon.server.db import AnyRow, among, chunked, insert, one_of
 from jobmon.server.store.moves import Stamp, move
 from jobmon.server.store.outcomes import ENDS, End, apply, doubt, present
-from jobmon.server.tables import batch, resources, task, task_instance, task_spec, workflow
+from jobmon.server.store.owners import of_attempt
+from jobmon.server.tables import batch, resources, spare_place, task, task_instance, task_spec, workflow
 from jobmon.server.tokens import attempt_token, same
 
 WAIT_SECONDS = 30.0
 
 
+def anybody(what: str, owner: str) -> None:
+    """Whose it is does not matter: the caller has shown that it may do everything."""
+
+
 class Rules(NamedTuple):
-    """What the server's settings say about attempts."""
+    """What the server's settings say about attempts, and which of them the caller may start.
+
+    `allow` is called with a workflow's name and owner; it raises Forbidden.
+    """
 
     secret: bytes
     heartbeat_seconds: float
     silence_seconds: float  # after so long without a sign of life an attempt is suspected
+    allow: Callable[[str, str], None] = anybody
 
 
 def work(connection: Connection, request: WorkRequest, rules: Rules, at: float) -> tuple[WorkAnswer, set[int]]:
     """Take a runner's report and answer its claims; also names the workflows that have news.
 
-    Raises Forbidden when an outcome's token is not the one of its attempt and runner.
+    Raises Forbidden when an outcome's token is not the one of its attempt and runner, and what `allow` raises.
     """
     if not request.runner:
         raise InvalidRequest("a runner without a name cannot be told from the others: `runner` is empty")
@@ -48,8 +57,12 @@ def work(connection: Connection, request: WorkRequest, rules: Rules, at: float) 
     stop = _alive(connection, request, rules, stamp) if request.alive else []
     grants: list[Grant] = []
     denials: list[Denial] = []
+    is_news = bool(request.outcomes) and not late
     for claim in request.claims:
-        touched |= _claim(connection, claim, request, rules, stamp, grants, denials)
+        if claim.further:
+            _further(connection, claim, request, rules, stamp, is_news, grants, denials)
+        else:
+            touched |= _claim(connection, claim, request, rules, stamp, grants, denials)
     answer = WorkAnswer(
         grants=grants, denials=denials, stop=stop, late=late, heartbeat_seconds=rules.heartbeat_seconds
     )
@@ -64,6 +77,7 @@ def _outcomes(connection: Connection, request: WorkRequest, rules: Rules, stamp:
         if one.status not in (*ENDS, "T"):
             raise InvalidRequest(f"attempt {one.instance_id}: {one.status!r} is not an end; known: {ENDS} and T")
         if not same(one.token, attempt_token(rules.secret, one.instance_id, request.runner)):
+            rules.allow(f"attempt {one.instance_id}", of_attempt(connection, one.instance_id))
             raise Forbidden(f"attempt {one.instance_id} was not granted to runner {request.runner}")
         fields = (one.instance_id, one.status, one.failure_class, one.message, one.exit_code)
         ends.append(End(*fields, one.peak_memory_bytes, one.cpu_seconds, one.wall_seconds))
@@ -129,17 +143,84 @@ def _claim(
     grants: list[Grant],
     denials: list[Denial],
 ) -> set[int]:
-    batch = _batch(connection, claim)
+    batch = _batch(connection, claim, rules)
     rows = _attempts(connection, claim, batch)
     if touched := _give_up(connection, rows, request, stamp):
         rows = _attempts(connection, claim, batch)
     granted = [row for row in rows if _is_free(row) or _is_own(row, request)]
     ids = {row.id for row in granted}
     denials += [_denial(claim, batch, row) for row in rows if row.id not in ids]
-    if not granted:
-        return touched
+    if granted:
+        _start(connection, batch, granted, request, rules, stamp)
+        grants.append(_grant(batch, granted, request.runner, rules))
+    return touched
+
+
+def _further(
+    connection: Connection,
+    claim: Claim,
+    request: WorkRequest,
+    rules: Rules,
+    stamp: Stamp,
+    is_news: bool,
+    grants: list[Grant],
+    denials: list[Denial],
+) -> None:
+    """Lend a place on the cluster whose own attempt was short: the last that nobody has started is started there.
+
+    Its own place is spare then. A job that starts in it all the same finds the attempt taken, and ends. A request
+    whose outcome is no news was answered before: it is answered alike, and starts nothing.
+    """
+    batch = _batch(connection, claim, rules)
+    bounds = {"first": batch.first_instance_id, "last": batch.first_instance_id + batch.size - 1}
+    place = batch.first_instance_id + claim.start
+    if is_news:
+        found = connection.execute(_UNSTARTED, bounds).scalar()
+    else:
+        found = connection.execute(_LENT, {**bounds, "place": place, "runner": request.runner}).scalar()
+    if found is None:
+        denials.append(_none_left(claim, place))
+        return
+    rows = _attempts(connection, Claim(batch_id=batch.id, start=found - batch.first_instance_id), batch)
+    if is_news:
+        _start(connection, batch, rows, request, rules, stamp, {"place": place})
+        spare = (batch.workflow_id, found, stamp.at)
+        insert(connection, spare_place, ("workflow_id", "task_instance_id", "at"), [spare])
+    grants.append(_grant(batch, rows, request.runner, rules))
+
+
+_IN_BATCH = (
+    sa.select(task_instance.c.id)
+    .where(task_instance.c.id.between(sa.bindparam("first"), sa.bindparam("last")))
+    .order_by(task_instance.c.id.desc())
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_UNSTARTED = _IN_BATCH.where(one_of(task_instance.c.status, "O"))
+_LENT = _IN_BATCH.where(  # its answer was lost
+    one_of(task_instance.c.status, "RT"),
+    task_instance.c.place == sa.bindparam("place"),
+    task_instance.c.runner == sa.bindparam("runner"),
+)
+
+
+def _none_left(claim: Claim, place: int) -> Denial:
+    return Denial(batch_id=claim.batch_id, index=claim.start, instance_id=TaskInstanceId(place), verdict="gone")
+
+
+def _start(
+    connection: Connection,
+    batch: AnyRow,
+    granted: Sequence[AnyRow],
+    request: WorkRequest,
+    rules: Rules,
+    stamp: Stamp,
+    where: Mapping[str, int] | None = None,
+) -> None:
+    """Bind attempts to the runner that starts them now."""
     fresh = [row for row in granted if _is_free(row)]
     values = {
+        **(where or {}),
         "runner": request.runner,
         "node": request.node[:255],
         "sequence": request.sequence,
@@ -149,8 +230,6 @@ def _claim(
     move(connection, "task_instance", batch.workflow_id, instances, "R", stamp, values)
     tasks = [(row.task_id, row.task_status) for row in fresh]
     move(connection, "task", batch.workflow_id, tasks, "R", stamp)
-    grants.append(_grant(batch, granted, request.runner, rules))
-    return touched
 
 
 def _is_forsaken(row: AnyRow, runner: str, at: float) -> bool:
@@ -166,10 +245,11 @@ def _is_own(row: AnyRow, request: WorkRequest) -> bool:
     return row.status in "RT" and row.runner == request.runner
 
 
-def _batch(connection: Connection, claim: Claim) -> AnyRow:
+def _batch(connection: Connection, claim: Claim, rules: Rules) -> AnyRow:
     row = connection.execute(_BATCH, {"of": claim.batch_id}).one_or_none()
     if row is None:
         raise InvalidRequest(f"there is no batch {claim.batch_id}")
+    rules.allow(f"workflow {row.workflow_id}", row.owner)
     if claim.start < 0 or claim.count < 1 or claim.start + claim.count > row.size:
         raise InvalidRequest(
             f"batch {claim.batch_id} has the indices 0..{row.size - 1}, "
@@ -186,6 +266,7 @@ _BATCH = (
         batch.c.size,
         batch.c.first_instance_id,
         workflow.c.run_dir,
+        workflow.c.owner,
         resources.c.requested,
     )
     .join(workflow, workflow.c.id == batch.c.workflow_id)
@@ -207,6 +288,7 @@ _ATTEMPTS = (
         task_instance.c.status,
         task_instance.c.status_at,
         task_instance.c.runner,
+        task_instance.c.place,
         task.c.status.label("task_status"),
         task_spec.c.name,
         task_spec.c.command,
@@ -220,7 +302,7 @@ _ATTEMPTS = (
 
 
 def _denial(claim: Claim, batch: AnyRow, row: AnyRow) -> Denial:
-    gone = row.status in final("task_instance") or row.status == "K"
+    gone = row.status in final("task_instance") or row.status == "K" or row.place is not None
     return Denial(
         batch_id=claim.batch_id,
         index=row.id - batch.first_instance_id,

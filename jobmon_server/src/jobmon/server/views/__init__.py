@@ -5,5 +5,5 @@ import importlib
 
 def load() -> None:
     """Import all handlers, which registers them."""
-    for name in ("health", "bind", "run", "work", "status", "clusters"):
+    for name in ("health", "bind", "run", "work", "status", "clusters", "auth"):
         importlib.import_module(f"jobmon.server.views.{name}")

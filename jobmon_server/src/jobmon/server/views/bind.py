@@ -1,5 +1,7 @@
 """Bind a workflow."""
 
+import msgspec
+
 from jobmon.core import routes
 from jobmon.core.ids import WorkflowId
 from jobmon.core.wire import (
@@ -27,7 +29,8 @@ def tool(service: Service, sent: ToolRequest) -> ToolAnswer:
 @handles(routes.BIND)
 def announce(service: Service, sent: BindRequest) -> BindAnswer:
     """Announce a workflow."""
-    return service.write(lambda c, at: bind.announce(c, sent, at))
+    sent = msgspec.structs.replace(sent, owner=service.caller.named(sent.owner))
+    return service.write(lambda c, at: bind.announce(c, sent, at, service.caller.allow("write")))
 
 
 @handles(routes.CHUNK)

@@ -18,12 +18,11 @@ from jobmon.core.wire import (
     WatchAnswer,
     WatchRequest,
 )
-from jobmon.server.engine.advance import CHECK_SECONDS, advance
+from jobmon.server.engine.advance import CHECK_SECONDS, Step, advance
 from jobmon.server.serve import handles
 from jobmon.server.service import Service
 from jobmon.server.store import progress, runs
 
-POLL_SECONDS_MAX = 60.0
 MANY = 100  # attempts: their ends come so thick that a step for each would be the larger part of the work
 GATHER_SECONDS = 0.03
 
@@ -31,6 +30,7 @@ GATHER_SECONDS = 0.03
 @handles(routes.START_RUN)
 def start(service: Service, sent: StartRunRequest, workflow_id: WorkflowId) -> StartRunAnswer:
     """Begin a run."""
+    sent = msgspec.structs.replace(sent, user=service.caller.named(sent.user))
     answer = service.write(lambda c, at: runs.start(c, workflow_id, sent, at))
     service.signals.tell([workflow_id])
     return answer
@@ -50,25 +50,35 @@ def ask(service: Service, sent: AdvanceRequest, run_id: WorkflowRunId) -> Advanc
 
     Attempts that are wanted gone or suspected end the poll early, so that they are looked at again.
     """
-    deadline = time.monotonic() + min(sent.wait_seconds, POLL_SECONDS_MAX)
+    with service.signals.poll(sent.wait_seconds) as deadline:
+        return _steps(service, sent, run_id, deadline)
+
+
+def _steps(service: Service, sent: AdvanceRequest, run_id: WorkflowRunId, deadline: float) -> AdvanceAnswer:
     again = time.monotonic() + CHECK_SECONDS
     workflow_id, seen = _counted(service, run_id)
-    beat = service.rules.heartbeat_seconds
-    step = service.write(lambda c, at: advance(c, run_id, sent, at, beat))
-    heard = msgspec.structs.replace(sent, launched=[], refused=[], observed=[])
+    step = _step(service, sent, run_id)
+    heard = msgspec.structs.replace(sent, launched=[], refused=[], observed=[], spare_mark=0)
     while not step.urgent:
         until = min(deadline, again) if step.answer.cancel or step.answer.suspects else deadline
         left = until - time.monotonic()
-        if left <= 0:
+        if left <= 0 or service.signals.over:
             break
         service.signals.wait(workflow_id, seen, min(left, step.wake_in_seconds))
         if step.answer.active >= MANY:
             time.sleep(GATHER_SECONDS)
         seen = service.signals.count(workflow_id)
-        step = service.write(lambda c, at: advance(c, run_id, heard, at, beat))
+        step = _step(service, heard, run_id)
     if step.answer.status not in "BIOR":
         service.signals.tell([workflow_id])
     return step.answer
+
+
+def _step(service: Service, sent: AdvanceRequest, run_id: WorkflowRunId) -> Step:
+    began = time.perf_counter()
+    step = service.write(lambda c, at: advance(c, run_id, sent, at, service.rules.heartbeat_seconds))
+    service.metrics.advanced(sent, time.perf_counter() - began)
+    return step
 
 
 def _counted(service: Service, run_id: WorkflowRunId) -> tuple[int, int]:
@@ -79,21 +89,24 @@ def _counted(service: Service, run_id: WorkflowRunId) -> tuple[int, int]:
 @handles(routes.WATCH)
 def watch(service: Service, sent: WatchRequest, run_id: WorkflowRunId) -> WatchAnswer:
     """Wait until the run looks different from what the caller saw last."""
-    deadline = time.monotonic() + min(sent.wait_seconds, POLL_SECONDS_MAX)
-    _rest(service, run_id, min(sent.rest_seconds, sent.wait_seconds, POLL_SECONDS_MAX))
+    with service.signals.poll(sent.wait_seconds) as deadline:
+        _rest(service, run_id, min(deadline, time.monotonic() + sent.rest_seconds))
+        return _changed(service, sent, run_id, deadline)
+
+
+def _changed(service: Service, sent: WatchRequest, run_id: WorkflowRunId, deadline: float) -> WatchAnswer:
     while True:
         workflow_id, seen = _counted(service, run_id)
         answer = service.read(lambda c: progress.watch(c, run_id, sent))
         left = deadline - time.monotonic()
-        if answer.version != sent.version or left <= 0:
+        if answer.version != sent.version or left <= 0 or service.signals.over:
             return answer
         service.signals.wait(workflow_id, seen, left)
 
 
-def _rest(service: Service, run_id: WorkflowRunId, seconds: float) -> None:
+def _rest(service: Service, run_id: WorkflowRunId, until: float) -> None:
     """Let changes gather for so long, or until the run is over."""
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
+    while (left := until - time.monotonic()) > 0 and not service.signals.over:
         workflow_id, seen = _counted(service, run_id)
         if service.read(lambda c: runs.status_of(c, run_id)) not in runs.LIVE:
             return

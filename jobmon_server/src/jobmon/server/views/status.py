@@ -30,8 +30,9 @@ def workflows(service: Service, sent: WorkflowQuery) -> WorkflowList:
 
 @handles(routes.TASKS)
 def list_tasks(service: Service, sent: TaskQuery, workflow_id: WorkflowId) -> TaskList:
-    """List tasks of a workflow."""
-    return service.read(lambda c: tasks.tasks(c, workflow_id, sent))
+    """List tasks of a workflow; their errors are for those who may read them."""
+    is_shown = service.caller.may_inspect("workflow", workflow_id)
+    return service.read(lambda c: tasks.tasks(c, workflow_id, sent, errors=is_shown))
 
 
 @handles(routes.TASK_DETAILS)
@@ -48,8 +49,8 @@ def errors(service: Service, sent: ErrorQuery, workflow_id: WorkflowId) -> Workf
 
 @handles(routes.USAGE)
 def measured(service: Service, sent: UsageQuery) -> UsageAnswer:
-    """Measured usage of a template's tasks."""
-    return service.read(lambda c: usage.usage(c, sent))
+    """Measured usage of a template's tasks, in workflows that the caller may look into."""
+    return service.read(lambda c: usage.usage(c, sent, service.caller.shown_owners(c)))
 
 
 @handles(routes.LIMIT)

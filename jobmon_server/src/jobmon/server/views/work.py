@@ -10,6 +10,9 @@ from jobmon.server.store.work import work as do_work
 @handles(routes.WORK)
 def work(service: Service, sent: WorkRequest) -> WorkAnswer:
     """Take outcomes and signs of life, answer claims."""
-    answer, touched = service.write(lambda c, at: do_work(c, sent, service.rules, at))
+    service.admission.prefer_results(sent)
+    rules = service.rules._replace(allow=service.caller.allow("work"))
+    answer, touched = service.write(lambda c, at: do_work(c, sent, rules, at))
     service.signals.tell(touched)
+    service.metrics.worked(sent, answer)
     return answer

@@ -1,0 +1,1 @@
+"""Jobmon on Grid Engine, through DRMAA."""
