@@ -90,6 +90,7 @@ class Home:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.python = sys.executable  # which runs scripts, and whatever they start
         self.data_dir, self.run_dir = folder / "data", folder / "runs"
         self.witness = Witness(folder / "witness")
         self.environment = {
@@ -103,9 +104,7 @@ class Home:
 
     def start(self, *argv: str, **environment: str) -> Script:
         """Start Python with these arguments."""
-        script = Script(
-            [sys.executable, *argv], {**self.environment, **environment}, self.folder, len(self._scripts)
-        )
+        script = Script([self.python, *argv], {**self.environment, **environment}, self.folder, len(self._scripts))
         self._scripts.append(script)
         return script
 
