@@ -77,9 +77,9 @@ class Attempt:
 
     def _start(self) -> Command:
         options = self._grant.options
-        working_dir = options.get("working_dir") or self._arguments.working_dir
-        if working_dir:
-            posix.chdir(str(working_dir))
+        for folder in (self._arguments.working_dir, options.get("working_dir")):  # the second may lie in the first
+            if folder:
+                posix.chdir(str(folder))
         shell, text = str(options.get("shell") or "bash").encode(), self._grant.command.encode()
         argv = [shell, b"-c", text] if len(text) < LONGEST_ARGUMENT_BYTES else [shell, self._written(text)]
         stdout, stderr = self._outputs
