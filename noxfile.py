@@ -35,7 +35,7 @@ SLURM_FOLDER = f"{tempfile.gettempdir()}/jobmon-slurm-{os.getuid()}"
 SGE_FOLDER = f"{tempfile.gettempdir()}/jobmon-sge-{os.getuid()}"
 MUTANTS = "tests/faults/test_mutants.py"  # minutes of search for each bug that is put in: `nox -s faults`
 QUICK = ["tests/unit", "-n", "2"]  # apart: some of them measure, and shall not be disturbed
-SLOW = ["tests", "--ignore", "tests/unit", "--ignore", MUTANTS, "-n", "6", "--dist", "worksteal"]  # most wait
+SLOW = ["tests", "--ignore", "tests/unit", "--ignore", MUTANTS, "-n", "4", "--dist", "worksteal"]  # most wait
 TYPE_TOOLS = ["mypy>=1.13", "types-requests", "types-PyYAML", "types-PyMySQL", "types-gunicorn", "types-waitress"]
 
 
