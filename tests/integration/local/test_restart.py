@@ -267,6 +267,22 @@ def test_an_executor_ends_when_it_is_told_and_empty(peer: Peer, connect: Connect
     assert sorted(path.name for path in state_dir.iterdir()) == ["executor.lock", "executor.log"]
 
 
+def test_a_good_bye_to_an_executor_that_has_ended_starts_none(
+    peer: Peer, connect: Connect, state_dir: Path
+) -> None:
+    first, second = connect(), connect()
+    pid = executor_pid(first)
+    assert executor_pid(second) == pid
+    first.close(finished=True)
+    second.close(finished=True)
+    wait_for(lambda: os.waitpid(pid, os.WNOHANG)[0] == pid, "its end")
+
+    second.close(finished=False)
+    first.close(finished=False)
+
+    assert sorted(path.name for path in state_dir.iterdir()) == ["executor.lock", "executor.log"]
+
+
 def test_two_executors_never_share_a_folder(peer: Peer, connect: Connect) -> None:
     one, other = connect(), connect()
 

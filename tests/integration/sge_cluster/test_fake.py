@@ -160,8 +160,8 @@ def test_the_list_of_jobs_is_the_same(real, fake):
 
 
 def plain(job: ElementTree.Element) -> str:
-    """Without numbers, times, priorities."""
-    text = ElementTree.tostring(job, encoding="unicode")
+    """Without numbers, times, priorities and the white space behind it (of what follows)."""
+    text = ElementTree.tostring(job, encoding="unicode").rstrip()
     return re.sub(r">\d+</JB|>[\d.]+</JAT_prio|>[\dT:-]+</J|[0-9a-f]{8}</", ">", text)
 
 

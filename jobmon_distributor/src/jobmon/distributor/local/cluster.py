@@ -1,6 +1,5 @@
 """The clusters `multiprocess`, `sequential` and `dummy` as the distributor sees them."""
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -11,7 +10,7 @@ from jobmon.core.ids import BatchId, TaskInstanceId
 from jobmon.core.resources import QueueLimits
 from jobmon.core.wire import Batch, Job, Observed, Pace
 from jobmon.distributor.local.connection import ExecutorConnection
-from jobmon.distributor.local.messages import Bye, Cancel, Farewell, Known, Observe, Seen, Submit
+from jobmon.distributor.local.messages import Bye, Cancel, Known, Observe, Seen, Submit
 from jobmon.distributor.local.messages import Look as Find
 
 DIED = "the local executor died, and with it what it had not finished"
@@ -89,9 +88,7 @@ class LocalCluster:
 
     def close(self, finished: bool) -> None:
         """Leave the executor to itself; it ends when it has nothing to do, at once if the run is finished."""
-        with contextlib.suppress(ClusterError):  # then there is nothing to end
-            self._executor.ask(Bye(finished=finished), Farewell)
-        self._executor.drop()
+        self._executor.leave(Bye(finished=finished))
 
     def _ask(
         self, jobs: Sequence[Job], question: type[Observe] | type[Cancel]

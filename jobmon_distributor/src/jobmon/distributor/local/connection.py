@@ -1,5 +1,6 @@
 """The plugin's way to its executor: connects to the living one or starts one, and asks."""
 
+import contextlib
 import os
 import select
 import socket
@@ -11,7 +12,7 @@ import msgspec
 from jobmon.core.cluster import Connection
 from jobmon.core.exceptions import ClusterError
 from jobmon.distributor.local import channel
-from jobmon.distributor.local.messages import Hello, Message, Reply, Welcome
+from jobmon.distributor.local.messages import Bye, Farewell, Hello, Message, Reply, Welcome
 
 START_SECONDS = 45.0
 REPLY_SECONDS = 120.0
@@ -70,6 +71,13 @@ class ExecutorConnection:
                 self.drop()
                 reason = error
         raise ClusterError(f"the local executor keeps ending: {reason}. Its log: {self._log}")
+
+    def leave(self, bye: Bye) -> None:
+        """Say good-bye to the executor that is there; none is started to hear it."""
+        with contextlib.suppress(OSError, ClusterError):
+            if self._socket is not None and not self._is_gone():
+                self._ask(bye, Farewell)
+        self.drop()
 
     def welcome(self) -> Welcome:
         """Who is at the other end; waits until somebody is. Raises ClusterError when nobody comes."""

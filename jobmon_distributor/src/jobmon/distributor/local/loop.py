@@ -27,7 +27,7 @@ from jobmon.distributor.local.whereabouts import Whereabouts
 from jobmon.distributor.local.work import Work
 from jobmon.distributor.worker.link import Link
 
-IDLE_EXIT_SECONDS = 60.0
+IDLE_EXIT_SECONDS = 10.0  # with no work and no distributor; one that comes later starts another executor
 TERMINATION_SECONDS = 10.0  # for the server to hear of it when the executor is told to end
 LONGEST_SLEEP_SECONDS = 5.0
 LEFT_BEHIND_POLL_SECONDS = 0.05
