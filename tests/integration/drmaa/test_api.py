@@ -437,7 +437,7 @@ def test_accounting_that_is_put_away_or_not_there(own_site):
 def test_a_session_leaves_no_process(sge, tmp_path):
     site = Site(sge, tmp_path)
     site.ended(site.submit("true"))
-    pid = site.grid_engine._drmaa._child._process.pid
+    pid = site.grid_engine._drmaa._process.pid
     os.kill(pid, signal.SIGCONT)
     site.grid_engine.close()
 

@@ -14,11 +14,12 @@ from functools import partial
 
 from jobmon.core.exceptions import ClusterError
 from jobmon.core.scheduler.pace import Breaker, Bucket, Gate
+from jobmon.core.scheduler.processes import Start, run_process
 from jobmon.core.scheduler.refusals import Meaning
 from jobmon.core.scheduler.shapes import Queued, Record, Submission, Tasks
 from jobmon_drmaa import queues as configured
 from jobmon_drmaa import records, text
-from jobmon_drmaa.commands import Commands, Start, run_process
+from jobmon_drmaa.commands import Commands
 from jobmon_drmaa.corrections import FLUSH_SECONDS, Corrections
 from jobmon_drmaa.drmaa_child import Submit
 from jobmon_drmaa.drmaa_client import Drmaa

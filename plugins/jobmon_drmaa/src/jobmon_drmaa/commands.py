@@ -1,13 +1,12 @@
 """Runs the commands of Grid Engine: argument lists, never a shell, each with a deadline."""
 
-import contextlib
 import os
-import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
+from jobmon.core.scheduler.processes import Start, run_process
 from jobmon.core.scheduler.refusals import Meaning
 from jobmon.core.scheduler.shapes import NoAnswer, Refused, Unreachable
 from jobmon_drmaa.options import Options
@@ -18,33 +17,6 @@ ANSWER_SECONDS = 30.0
 OLD_SECONDS = 3600.0  # nobody asks about jobs that ended before
 PASSED_ON = ("HOME", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "SHELL", "USER")
 OF_GRID_ENGINE = ("SGE_ROOT", "SGE_CELL", "SGE_CLUSTER_NAME", "SGE_QMASTER_PORT", "SGE_EXECD_PORT")
-
-Start = Callable[[Sequence[str], Mapping[str, str], float], tuple[int, str, str]]
-
-
-def run_process(argv: Sequence[str], environment: Mapping[str, str], seconds: float) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of a command that is given so much time.
-
-    Raises OSError when it cannot be started, TimeoutExpired, with what it wrote to standard error, when it was
-    killed with all it had started.
-    """
-    process = subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        cwd="/",
-        start_new_session=True,
-    )
-    try:
-        output, errors = (part.decode(errors="replace") for part in process.communicate(timeout=seconds))
-    except subprocess.TimeoutExpired as late:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        late.stderr = process.communicate()[1]
-        raise
-    return process.returncode, output, errors
 
 
 def environment(options: Options) -> dict[str, str]:

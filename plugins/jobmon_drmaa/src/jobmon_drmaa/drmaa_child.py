@@ -1,7 +1,4 @@
-"""The process in which DRMAA lives: reads a question, asks DRMAA, writes the answer, each one line of JSON.
-
-Nothing else imports the package drmaa. The first line says how the start went: Done with what DRMAA says of
-itself, or Failed. What the C library prints goes where errors go, and only answers go to standard output.
+"""The process in which DRMAA lives, and what it can be asked. Nothing else imports the package drmaa.
 
 libdrmaa allows one session a process, and knows only what was submitted in it. Two things it knows better than
 anybody else: whether a job was deleted while it waited, of which accounting has no record, and whether it was
@@ -9,12 +6,13 @@ deleted while it ran, which accounting does not tell from any other SIGKILL.
 """
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
+
+from jobmon.core.scheduler.answers import Failed, answer_questions
 
 LIBRARY_HELP = (
     "libdrmaa cannot be loaded ({error}). Install it (Debian: gridengine-drmaa1.0; elsewhere it is libdrmaa.so "
@@ -45,37 +43,23 @@ class AskEnded(msgspec.Struct, frozen=True, tag="ended"):
 Question: TypeAlias = Submit | AskEnded
 
 
-class Done(msgspec.Struct, frozen=True, tag="done"):
-    """It went well."""
-
-    result: msgspec.Raw
-
-
-class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """It did not. `kind` is the name of DRMAA's exception, "" where DRMAA was not asked."""
-
-    words: str
-    kind: str = ""
-
-
-Answer: TypeAlias = Done | Failed
-
-
 def main() -> None:
     """Answer until there are no more questions."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    try:
-        drmaa = _imported()
-        session = drmaa.Session()
-        session.initialize()
-    except Exception as error:  # noqa: BLE001 - the top of the process: whatever it is, it is the answer
-        _say(answers, _failed(error))
-        return
-    _say(answers, Done(msgspec.Raw(msgspec.json.encode(f"{session.drmaaImplementation} ({session.drmsInfo})"))))
-    for line in sys.stdin.buffer:
-        _say(answers, _answer(drmaa, session, line))
-    session.exit()
+    library = answer_questions(_started, _result, _failed)
+    if library is not None:
+        library.session.exit()
+
+
+class _Library(NamedTuple):
+    drmaa: Any  # the package
+    session: Any
+
+
+def _started() -> tuple[_Library, str]:
+    drmaa = _imported()
+    session = drmaa.Session()
+    session.initialize()
+    return _Library(drmaa, session), f"{session.drmaaImplementation} ({session.drmsInfo})"
 
 
 def _imported() -> Any:
@@ -90,19 +74,6 @@ def _imported() -> Any:
         raise ImportError(LIBRARY_HELP.format(error=str(error).replace("\n", " "))) from error
 
 
-def _say(answers: BinaryIO, answer: Answer) -> None:
-    answers.write(msgspec.json.encode(answer) + b"\n")
-    answers.flush()
-
-
-def _answer(drmaa: Any, session: Any, line: bytes) -> Answer:
-    try:
-        question = msgspec.json.decode(line, type=Question)
-        return Done(msgspec.Raw(msgspec.json.encode(_result(drmaa, session, question))))
-    except Exception as error:  # noqa: BLE001 - the top of the loop: the one who asked shall know
-        return _failed(error)
-
-
 def _failed(error: Exception) -> Failed:
     module = type(error).__module__
     kind = type(error).__name__ if module.partition(".")[0] == "drmaa" else ""
@@ -111,7 +82,9 @@ def _failed(error: Exception) -> Failed:
     return Failed(f"{error} ({type(error).__name__})")
 
 
-def _result(drmaa: Any, session: Any, question: Question) -> object:
+def _result(library: _Library, line: bytes) -> object:
+    drmaa, session = library
+    question: Question = msgspec.json.decode(line, type=Question)
     match question:
         case Submit():
             return _submit(session, question)

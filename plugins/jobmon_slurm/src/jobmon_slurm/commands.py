@@ -1,12 +1,11 @@
 """The commands of Slurm as a back end: argument lists and texts with separators of our own, never a shell."""
 
-import contextlib
 import os
-import signal
 import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from jobmon.core.scheduler.processes import Start, run_process
 from jobmon.core.scheduler.refusals import Meaning
 from jobmon.core.scheduler.shapes import NoAnswer, Queued, Record, Refused, Submission, Unreachable
 from jobmon_slurm import text
@@ -15,33 +14,6 @@ from jobmon_slurm.refusals import in_short, meaning
 
 PASSED_ON = ("HOME", "LOGNAME", "PATH", "SHELL", "SLURM_CONF", "TZ", "USER")
 CANCELLED_AT_ONCE = 200  # expressions in one scancel
-
-Start = Callable[[Sequence[str], Mapping[str, str], float], tuple[int, str, str]]
-
-
-def run_process(argv: Sequence[str], environment: Mapping[str, str], seconds: float) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of a command that is given so much time.
-
-    Raises OSError when it cannot be started, TimeoutExpired, with what it wrote to standard error, when it was
-    killed with all it had started.
-    """
-    process = subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        cwd="/",
-        start_new_session=True,
-    )
-    try:
-        output, errors = (part.decode(errors="replace") for part in process.communicate(timeout=seconds))
-    except subprocess.TimeoutExpired as late:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        late.stderr = process.communicate()[1]
-        raise
-    return process.returncode, output, errors
 
 
 class Commands:

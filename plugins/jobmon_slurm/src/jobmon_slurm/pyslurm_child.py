@@ -1,7 +1,4 @@
-"""The process in which pyslurm lives: reads a question, asks pyslurm, writes the answer, each one line of JSON.
-
-Nothing else imports pyslurm. Its first line says how the start went: Done with pyslurm's version, or Failed. What
-the C library prints goes where errors go, and only answers go to standard output.
+"""The process in which pyslurm lives, and what it can be asked. Nothing else imports pyslurm.
 
 Names and forms are those of pyslurm 25.11.2, whose defects shape what is here:
 
@@ -16,10 +13,11 @@ import pwd
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
+from jobmon.core.scheduler.answers import Failed, answer_questions
 from jobmon.core.scheduler.indices import parse_indices
 from jobmon.core.scheduler.shapes import Queued, Submission
 from jobmon_slurm.back_end import Partition
@@ -69,22 +67,6 @@ class AskNodes(msgspec.Struct, frozen=True, tag="nodes"):
 Question: TypeAlias = Submit | AskQueue | AskPartitions | AskNodes
 
 
-class Done(msgspec.Struct, frozen=True, tag="done"):
-    """It went well."""
-
-    result: msgspec.Raw
-
-
-class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """It did not. `errno` is Slurm's, None where Slurm was not asked."""
-
-    words: str
-    errno: int | None = None
-
-
-Answer: TypeAlias = Done | Failed
-
-
 def can_say(submission: Submission) -> bool:
     """Whether pyslurm has words for all of a submission. It passes an empty argument on as none at all."""
     options = submission.options.items()
@@ -98,19 +80,10 @@ def _can_say(name: str, value: str) -> bool:
 
 def main() -> None:
     """Answer until there are no more questions."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    try:
-        pyslurm = _started()
-    except Exception as error:  # noqa: BLE001 - the top of the process: whatever it is, it is the answer
-        _say(answers, _failed(error))
-        return
-    _say(answers, Done(msgspec.Raw(msgspec.json.encode(pyslurm.__version__))))
-    for line in sys.stdin.buffer:
-        _say(answers, _answer(pyslurm, line))
+    answer_questions(_started, _result, _failed)
 
 
-def _started() -> Any:
+def _started() -> tuple[Any, str]:
     """Import pyslurm, which starts it: without a slurm.conf this may take a minute and end the process."""
     try:
         pyslurm = importlib.import_module("pyslurm")
@@ -121,29 +94,19 @@ def _started() -> Any:
     lacking = [name for name in NEEDED if not hasattr(pyslurm, name)]
     if lacking:
         raise ImportError(f"this pyslurm has no {', '.join(lacking)}: it is too old")
-    return pyslurm
-
-
-def _say(answers: BinaryIO, answer: Answer) -> None:
-    answers.write(msgspec.json.encode(answer) + b"\n")
-    answers.flush()
-
-
-def _answer(pyslurm: Any, line: bytes) -> Answer:
-    try:
-        question = msgspec.json.decode(line, type=Question)
-        return Done(msgspec.Raw(msgspec.json.encode(_result(pyslurm, question))))
-    except pyslurm.RPCError as error:
-        return Failed(str(error.msg or ""), error.errno)
-    except Exception as error:  # noqa: BLE001 - the top of the loop: the one who asked shall know
-        return _failed(error)
+    return pyslurm, pyslurm.__version__
 
 
 def _failed(error: Exception) -> Failed:
+    """Slurm's errors have a number and its words, which may be none."""
+    number = getattr(error, "errno", None)
+    if type(error).__name__ == "RPCError" and isinstance(number, int):
+        return Failed(str(getattr(error, "msg", "") or ""), number)
     return Failed(str(error) if isinstance(error, ImportError) else f"{error} ({type(error).__name__})")
 
 
-def _result(pyslurm: Any, question: Question) -> object:
+def _result(pyslurm: Any, line: bytes) -> object:
+    question: Question = msgspec.json.decode(line, type=Question)
     match question:
         case Submit(submission=submission, environment=environment):
             return str(pyslurm.JobSubmitDescription(**_description(submission, environment)).submit())

@@ -18,33 +18,25 @@ What goes which way, and why, for pyslurm 25.11.2:
 """
 
 import os
-import selectors
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-import msgspec
-
+from jobmon.core.scheduler.answers import Failed
+from jobmon.core.scheduler.library import LibraryProcess, Source
 from jobmon.core.scheduler.refusals import Meaning
 from jobmon.core.scheduler.shapes import NoAnswer, Queued, Record, Refused, Submission, Unreachable
 from jobmon_slurm.back_end import Partition
 from jobmon_slurm.commands import PASSED_ON, Commands
 from jobmon_slurm.pyslurm_child import (
-    Answer,
     AskNodes,
     AskPartitions,
     AskQueue,
-    Failed,
     Question,
     Submit,
     can_say,
 )
 from jobmon_slurm.refusals import in_short, meaning
 
-TAIL_BYTES = 2000  # of what the C library printed, in an error
 T = TypeVar("T")
 
 # slurm_errno.h: what follows from errors of the connection, whatever their words.
@@ -69,17 +61,26 @@ class Pyslurm:
 
     def __init__(self, commands: Commands, conf: str = "", answer_seconds: float = 30) -> None:
         """Nothing is started yet."""
-        self.answer_seconds = answer_seconds
         self._commands = commands
         self._passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self._passed_on |= {"LC_ALL": "C.UTF-8"}
         if conf:
             self._passed_on["SLURM_CONF"] = conf
-        self._child: _Child | None = None
+        source = Source("jobmon_slurm.pyslurm_child", "pyslurm", self._environment, in_short)
+        self._process = LibraryProcess(source, answer_seconds)
+
+    @property
+    def answer_seconds(self) -> float:
+        """How long an answer may take."""
+        return self._process.answer_seconds
+
+    @answer_seconds.setter
+    def answer_seconds(self, seconds: float) -> None:
+        self._process.answer_seconds = seconds
 
     def version(self) -> str:
         """Of pyslurm, whose first two parts are those of the Slurm that it is made for."""
-        return self._ready().version
+        return self._process.version()
 
     def config(self) -> Mapping[str, str]:
         """By the commands."""
@@ -120,41 +121,15 @@ class Pyslurm:
         self._commands.cancel(expressions)
 
     def close(self) -> None:
-        """End the child."""
-        if self._child is not None:
-            self._child.end()
-            self._child = None
+        """End the process."""
+        self._process.close()
 
     def _ask(self, question: Question, answers: type[T], doing: str = "") -> T:
         """pyslurm's answer. Raises Unreachable, NoAnswer, or Refused with Slurm's words after `doing`."""
-        child = self._ready()
-        try:
-            answer = child.ask(question, self.answer_seconds)
-        except (Unreachable, NoAnswer):
-            self.close()
-            raise
+        answer = self._process.ask(question, answers)
         if isinstance(answer, Failed):
             raise _error(answer, doing)
-        return msgspec.json.decode(answer.result, type=answers)
-
-    def _ready(self) -> "_Child":
-        """The child, a fresh one if need be. Raises Unreachable."""
-        if self._child is None or self._child.is_over():
-            self.close()
-            self._child = self._started()
-        return self._child
-
-    def _started(self) -> "_Child":
-        try:
-            child = _Child(self._environment())
-        except OSError as error:
-            raise Unreachable(f"cannot start a process for pyslurm: {error.strerror}") from error
-        try:
-            child.start(self.answer_seconds)
-        except Unreachable:
-            child.end()
-            raise
-        return child
+        return answer
 
     def _environment(self) -> dict[str, str]:
         """SLURM_BITSTR_LEN: else the C library cuts the list of waiting tasks short."""
@@ -162,89 +137,18 @@ class Pyslurm:
         return {**self._passed_on, **path, "SLURM_BITSTR_LEN": "0"}
 
 
-class _Child:
-    """A process of pyslurm_child, asked one thing at a time."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self.version = ""
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process is there
-        self._answered = 0  # bytes of errors that belong to earlier questions
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "jobmon_slurm.pyslurm_child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            bufsize=0,
-            env=environment,
-            cwd="/",
-            start_new_session=True,
-        )
-
-    def start(self, seconds: float) -> None:
-        """Wait until pyslurm is there. Raises Unreachable."""
-        try:
-            answer = self._read(seconds, " while it started")
-        except NoAnswer as error:
-            raise Unreachable(str(error)) from None
-        if isinstance(answer, Failed):
-            raise Unreachable(answer.words)
-        self.version = msgspec.json.decode(answer.result, type=str)
-
-    def ask(self, question: Question, seconds: float) -> Answer:
-        """The answer. Raises Unreachable when the question did not arrive, NoAnswer when there is no answer."""
-        assert self._process.stdin is not None
-        self._answered = os.fstat(self._errors.fileno()).st_size
-        try:
-            self._process.stdin.write(msgspec.json.encode(question) + b"\n")
-        except BrokenPipeError:
-            raise Unreachable(f"pyslurm ended before it was asked{self._said()}") from None
-        return self._read(seconds)
-
-    def is_over(self) -> bool:
-        """Whether the process has ended by itself."""
-        return self._process.poll() is not None
-
-    def end(self) -> None:
-        """Kill it: a frozen call hears nothing else."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._errors):
-            if pipe is not None:
-                pipe.close()
-
-    def _read(self, seconds: float, when: str = "") -> Answer:
-        assert self._process.stdout is not None
-        deadline = time.monotonic() + seconds
-        pipe, line = self._process.stdout.fileno(), bytearray()
-        with selectors.DefaultSelector() as ready:
-            ready.register(pipe, selectors.EVENT_READ)
-            while not line.endswith(b"\n"):
-                if not ready.select(max(0.0, deadline - time.monotonic())):
-                    raise NoAnswer(f"pyslurm did not answer within {seconds:g} s{when}{self._said()}")
-                piece = os.read(pipe, 2**20)
-                if not piece:
-                    raise NoAnswer(f"pyslurm ended{when}{self._said()}")
-                line += piece
-        try:
-            answer: Answer = msgspec.json.decode(line, type=Answer)
-        except msgspec.MsgspecError as error:
-            raise NoAnswer(f"pyslurm's process wrote {bytes(line[:200])!r}{when}, no answer: {error}") from None
-        return answer
-
-    def _said(self) -> str:
-        """The end of what was printed during this question."""
-        begin = max(self._answered, os.fstat(self._errors.fileno()).st_size - TAIL_BYTES)
-        said = os.pread(self._errors.fileno(), TAIL_BYTES, begin).decode(errors="replace")
-        return f": {in_short(said)}"
+def _number(failed: Failed) -> int:
+    """Slurm's number of the error, 0 if there is none."""
+    return failed.code if isinstance(failed.code, int) else 0
 
 
 def _error(failed: Failed, doing: str) -> Unreachable | NoAnswer | Refused:
     """What Slurm's error is to us."""
-    words = in_short(failed.words or _WORDS.get(failed.errno or 0, f"Slurm's error {failed.errno}"))
-    text = f"pyslurm: {doing if failed.errno is not None else ''}{words}"
-    if failed.errno in _NOT_SENT:
+    words = in_short(failed.words or _WORDS.get(_number(failed), f"Slurm's error {failed.code}"))
+    text = f"pyslurm: {doing if failed.code is not None else ''}{words}"
+    if _number(failed) in _NOT_SENT:
         return Unreachable(text)
-    if failed.errno in _UNCLEAR:
+    if _number(failed) in _UNCLEAR:
         return NoAnswer(text)
     match meaning(words):
         case Meaning.UNREACHABLE:

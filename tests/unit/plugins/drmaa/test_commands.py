@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from jobmon.core.scheduler.processes import run_process
 from jobmon.core.scheduler.shapes import NoAnswer, Refused, Unreachable
-from jobmon_drmaa.commands import Commands, environment, run_process
+from jobmon_drmaa.commands import Commands, environment
 from jobmon_drmaa.options import Options
 
 

@@ -206,7 +206,7 @@ def test_a_session_that_does_not_begin_has_submitted_nothing(hasty, cluster):
 def test_a_process_that_ends_in_a_call_tells_its_last_words(drmaa, cluster):
     cluster.does(submit={"exit": "*** stack smashing detected ***"})
 
-    with pytest.raises(NoAnswer, match="process ended.*stack smashing"):
+    with pytest.raises(NoAnswer, match="DRMAA ended.*stack smashing"):
         drmaa.submit(SUBMISSION)
 
 
@@ -220,7 +220,7 @@ def test_a_process_that_was_killed_between_questions_is_replaced(drmaa, cluster)
     drmaa.version()
     os.kill(cluster.pids[0], 9)
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and not drmaa._child.is_over():
+    while time.monotonic() < deadline and drmaa._process.pid is not None:
         time.sleep(0.01)
 
     assert drmaa.submit(SUBMISSION) == "4711"

@@ -185,7 +185,7 @@ def test_a_call_that_ends_the_process_may_have_been_carried_out(cluster, back_en
 
 def test_a_process_that_ended_between_two_questions_is_replaced(cluster, back_end):
     back_end.version()
-    process = back_end._child._process
+    process = back_end._process._child.process
     process.kill()
     process.wait()
 
@@ -220,13 +220,13 @@ def test_an_error_of_slurm_is_one_of_the_three_errors(cluster, back_end, errno, 
 def test_an_error_of_slurm_leaves_the_process_alone(cluster, back_end):
     cluster.fails("load_jobs", errno=2017)
     back_end.version()
-    pid = back_end._child._process.pid
+    pid = back_end._process.pid
     with pytest.raises(Refused):
         back_end.queue(USER)
     cluster.holds()
 
     assert back_end.queue(USER) == []
-    assert back_end._child._process.pid == pid
+    assert back_end._process.pid == pid
 
 
 def test_a_refused_submission_reads_like_that_of_sbatch(cluster, back_end, submission):
