@@ -17,7 +17,18 @@ if __name__ == "__main__":  # this folder must not be searched for modules, but 
 from bench import figures
 from bench.sandbox import SETTINGS, adopt_orphans, inside
 
-NAMES = ("bind", "run-dummy", "run-true", "chain", "resume", "requests", "worker-start", "slurm")
+NAMES = (
+    "bind",
+    "run-dummy",
+    "run-true",
+    "chain",
+    "resume",
+    "requests",
+    "worker-start",
+    "slurm",
+    "workers",
+    "databases",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -49,22 +49,11 @@ class Sandbox:
 
     def run(self, bench: str, *words: object) -> dict[str, Any]:
         """What `inside(*words)` of a bench's module returns, called in a process of its own."""
-        argv = [sys.executable, str(RUN), "--inside", bench, *map(str, words)]
-        text = self.call(argv, stdout=subprocess.PIPE).stdout
-        answer: dict[str, Any] = json.loads(text.splitlines()[-1])
-        return answer
+        return in_environment(self.environment, self.folder, bench, *words)
 
     def call(self, argv: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
         """Run a command here. Raises CalledProcessError when it fails."""
-        log = self.folder / "log"
-        with log.open("ab") as stderr:
-            try:
-                return subprocess.run(
-                    argv, cwd=self.folder, env=self.environment, stderr=stderr, check=True, **options
-                )
-            except subprocess.CalledProcessError:
-                print(log.read_text(errors="replace")[-4000:], file=sys.stderr)
-                raise
+        return _call(argv, self.environment, self.folder, **options)
 
     def dismiss(self) -> None:
         """Tell all that still runs here to leave: a distributor would start the server again."""
@@ -102,6 +91,26 @@ def sandbox() -> Iterator[Sandbox]:
             yield box
         finally:
             box.close()
+
+
+def in_environment(environment: dict[str, str], folder: Path, bench: str, *words: object) -> dict[str, Any]:
+    """What `inside(*words)` of a bench's module returns in a process of its own, with this environment."""
+    argv = [sys.executable, str(RUN), "--inside", bench, *map(str, words)]
+    text = _call(argv, environment, folder, stdout=subprocess.PIPE).stdout
+    answer: dict[str, Any] = json.loads(text.splitlines()[-1])
+    return answer
+
+
+def _call(
+    argv: list[str], environment: dict[str, str], folder: Path, **options: Any
+) -> subprocess.CompletedProcess[bytes]:
+    log = folder / "log"
+    with log.open("ab") as stderr:
+        try:
+            return subprocess.run(argv, cwd=folder, env=environment, stderr=stderr, check=True, **options)
+        except subprocess.CalledProcessError:
+            print(log.read_text(errors="replace")[-4000:], file=sys.stderr)
+            raise
 
 
 def inside(words: list[str]) -> None:

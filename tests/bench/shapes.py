@@ -6,14 +6,25 @@ from jobmon.client.api import Tool
 from jobmon.client.task import Task
 from jobmon.client.task_template import TaskTemplate
 from jobmon.client.workflow import Workflow
+from jobmon.core.constants import MAX_CONCURRENTLY_RUNNING
 
 
 def build(
-    shape: str, size: int, cluster: str = "dummy", command: str = "work --item {i}", args: str = ""
+    shape: str,
+    size: int,
+    cluster: str = "dummy",
+    command: str = "work --item {i}",
+    args: str = "",
+    max_concurrently_running: int = MAX_CONCURRENTLY_RUNNING,
 ) -> Workflow:
     """A workflow of `size` tasks."""
     tool = Tool(name="bench")
-    workflow = tool.create_workflow(name=shape, workflow_args=args, default_cluster_name=cluster)
+    workflow = tool.create_workflow(
+        name=shape,
+        workflow_args=args,
+        default_cluster_name=cluster,
+        max_concurrently_running=max_concurrently_running,
+    )
     workflow.add_tasks(_SHAPES[shape](tool, size, command))
     return workflow
 
