@@ -18,6 +18,8 @@ parser.add_argument("--command", default=WAIT)
 parser.add_argument("--resources", type=json.loads, default={})
 parser.add_argument("--scales", type=json.loads, default={})
 parser.add_argument("--attempts", type=int, default=1)
+parser.add_argument("--args", default="faults")
+parser.add_argument("--at-once", type=int, default=10_000)
 parser.add_argument("--resume", choices=["hot", "cold"])
 options = parser.parse_args()
 
@@ -25,11 +27,12 @@ tool = Tool(name="faults")
 step = template(tool, command=options.command)
 workflow = tool.create_workflow(
     name="faults",
-    workflow_args="faults",
+    workflow_args=options.args,
     default_cluster_name=options.cluster,
     default_compute_resources_set={options.cluster: options.resources},
     default_resource_scales_set={options.cluster: options.scales},
     default_max_attempts=options.attempts,
+    max_concurrently_running=options.at_once,
 )
 workflow.add_tasks(step.create_tasks(number=list(range(options.tasks))))
 status = workflow.run(resume=options.resume is not None, reset_running_jobs=options.resume != "hot")

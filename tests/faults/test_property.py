@@ -5,9 +5,9 @@ invariants hold after each step, and in the end everything is done once.
 """
 
 import os
+import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -39,8 +39,10 @@ LENGTH = settings(
 
 NONE = MAX_CONCURRENTLY_RUNNING
 WISHES = ["hot", "cold", "none", "stop", "limit", "limit", "supply", "supply"]
+TROUBLE = ["crash", "requeue", "requeue", "requeue", "infrastructure", "policy", "fatal"]
 HOW = ["driven", "driven", "up", "away"]  # who is there while time passes: distributor and server, server, nobody
-limits = st.sampled_from([NONE, NONE, 1, 2, 3])
+COMMANDS = st.sampled_from(["go on", "go on", "end well", "end anyhow", "end anyhow"])
+limits = st.sampled_from([NONE, NONE, 1, 1, 2])
 heard = st.sampled_from([True, True, True, False])
 ends = st.sampled_from(
     [("D", "")] * 4
@@ -51,13 +53,13 @@ ends = st.sampled_from(
 
 @st.composite
 def graphs(draw: st.DrawFn) -> list[Node]:
-    """Up to six tasks; many wait for all earlier ones or for none, so that gates are shared."""
+    """Two to six tasks; many wait for all earlier ones or for none, so that gates are shared."""
     nodes: list[Node] = []
-    for position in range(draw(st.integers(1, 6))):
+    for position in range(draw(st.integers(2, 6))):
         earlier = list(range(position))
         some = st.frozensets(st.sampled_from(earlier), max_size=4) if earlier else st.just(frozenset())
         upstreams = draw(st.one_of(st.just(frozenset()), st.just(frozenset(earlier)), some))
-        is_deferred = draw(st.sampled_from([False] * 5 + [True]))
+        is_deferred = draw(st.sampled_from([False] * 3 + [True]))
         nodes.append(Node(upstreams, draw(st.integers(0, 1)), draw(st.integers(1, 3)), is_deferred))
     return nodes
 
@@ -67,16 +69,28 @@ class Life(RuleBasedStateMachine):
 
     database: Database
     world: World
+    lives = 0
 
-    @initialize(nodes=graphs(), array_limits=st.lists(limits, min_size=2, max_size=2), chunk=st.integers(1, 8))
-    def bind(self, nodes: list[Node], array_limits: list[int], chunk: int) -> None:
-        wipe(self.database)
-        self.limits = dict(zip(("array0", "array1"), array_limits, strict=True)) | {"": NONE}
+    @initialize(
+        nodes=graphs(),
+        array_limits=st.lists(limits, min_size=2, max_size=2),
+        limit=limits,
+        chunk=st.integers(1, 8),
+    )
+    def bind(self, nodes: list[Node], array_limits: list[int], limit: int, chunk: int) -> None:
+        self.begin()
+        self.limits = dict(zip(("array0", "array1"), array_limits, strict=True)) | {"": limit}
         self.world = World(self.database, nodes, array_limits, chunk)
         self.world.paces = [wire.Pace(cluster="toy", max_batch=2, max_waiting=3)]
+        self.world.set_limit(limit)
         self.world.start_run(resume=False)
         self.world.take_lease()
         self.world.advance(self.world.distributors[0])
+
+    def begin(self) -> None:
+        """Nothing of the life before is left."""
+        type(self).lives += 1
+        wipe(self.database)
 
     # What is as it should be, except that an answer may be lost. Named more than once, so that it is chosen often.
 
@@ -99,12 +113,16 @@ class Life(RuleBasedStateMachine):
                 act, objects = data.draw(st.sampled_from(steps))
                 act(data.draw(st.sampled_from(objects)), data)
 
-    def round(self, data: st.DataObject, finish: bool, time_passes: bool) -> None:
-        """Everybody takes some steps, and nothing is lost."""
+    def round(self, data: st.DataObject, commands: str, time_passes: bool) -> None:
+        """Everybody takes some steps, and nothing is lost; the commands go on, end well, or end anyhow."""
         self.somebody_drives()
         for one in self.newest():
+            before = self.active()
             self.world.advance(one)
-            self.world.cooperate(one, finish)
+            self.check_limits(before)
+            self.world.cooperate(
+                one, commands != "go on", lambda: data.draw(ends) if commands == "end anyhow" else ("D", "")
+            )
             self.world.pass_time(31 if time_passes else 0, driver=one)
 
     def somebody_drives(self) -> None:
@@ -119,8 +137,8 @@ class Life(RuleBasedStateMachine):
     step_b = rule(data=st.data())(step)
     step_c = rule(data=st.data())(step)
     step_d = rule(data=st.data())(step)
-    round_a = rule(data=st.data(), finish=st.booleans(), time_passes=st.booleans())(round)
-    round_b = rule(data=st.data(), finish=st.booleans(), time_passes=st.booleans())(round)
+    round_a = rule(data=st.data(), commands=COMMANDS, time_passes=st.booleans())(round)
+    round_b = rule(data=st.data(), commands=COMMANDS, time_passes=st.booleans())(round)
 
     def advance(self, one: Distributor, data: st.DataObject) -> None:
         before = self.active()
@@ -139,7 +157,7 @@ class Life(RuleBasedStateMachine):
     def start_process(self, place: tuple[int, int], data: st.DataObject) -> None:
         runner = self.world.start_process(place)
         if data.draw(heard):
-            self.world.claim(runner)
+            self.world.claim(runner, data.draw(heard))
 
     def claim(self, runner: Runner, data: st.DataObject) -> None:
         self.world.claim(runner, data.draw(heard))
@@ -162,12 +180,14 @@ class Life(RuleBasedStateMachine):
         """Somebody starts or resumes the workflow, stops it, or changes a limit; a client computes resources."""
         if what in ("hot", "cold", "none"):
             seconds, fail_fast = data.draw(st.sampled_from([1e6, 500.0])), not data.draw(heard)
-            self.world.start_run(resume=what != "none", cold=what == "cold", fail_fast=fail_fast, seconds=seconds)
+            how = {"resume": what != "none", "cold": what == "cold", "heard": data.draw(heard)}
+            self.world.start_run(fail_fast=fail_fast, seconds=seconds, **how)
             self.world.take_lease(heard=data.draw(heard))
         elif what == "stop":
             self.world.stop_run()
         elif what == "supply":
             self.world.supply()
+            self.world.replay(-1)
         else:
             which = data.draw(st.sampled_from(["", "array0", "array1"]))
             self.limits[which] = data.draw(st.one_of(limits, st.just(0)))
@@ -180,23 +200,28 @@ class Life(RuleBasedStateMachine):
         unsure = [None, *(one for one in self.world.distributors if one.fence < 0)]
         self.world.take_lease(data.draw(st.sampled_from(unsure)), hears)
 
-    @rule(data=st.data(), what=st.sampled_from(["crash", "requeue", "infrastructure", "policy", "fatal"]))
+    @rule(data=st.data(), what=st.sampled_from(TROUBLE))
     def trouble(self, data: st.DataObject, what: str) -> None:
         """A process dies, the cluster starts a second one, or it does not take a batch."""
         runners = self.runners("starting", "running", "ended")
         if what in ("crash", "requeue") and runners:
-            act = self.world.crash if what == "crash" else self.world.requeue
-            act(data.draw(st.sampled_from(runners)))
+            runner = data.draw(st.sampled_from(runners))
+            if what == "crash":
+                self.world.crash(runner)
+            else:
+                self.world.requeue(runner)
+                self.start_process((runner.batch_id, runner.index), data)
         elif what not in ("crash", "requeue") and self.handed():
             self.world.refuse(*data.draw(st.sampled_from(self.handed())), what)
 
     @precondition(lambda self: self.leased() and self.world.slots)
     @rule(data=st.data(), unsure=st.booleans())
     def cluster_speaks(self, data: st.DataObject, unsure: bool) -> None:
-        one = data.draw(st.sampled_from(self.leased()))
+        one = data.draw(st.sampled_from(self.newest() or self.leased()))
         living = sorted({(runner.batch_id, runner.index) for runner in self.runners("running")})
         place = data.draw(st.sampled_from(living or sorted(self.world.slots)))
         self.world.observe(one, self.job(*place), unsure)
+        self.advance(one, data)
 
     @rule(data=st.data())
     def repeat(self, data: st.DataObject) -> None:
@@ -222,8 +247,16 @@ class Life(RuleBasedStateMachine):
             invariants.check_witness(connection, self.world.witness)
         running = Counter(self.task_of(runner) for runner in self.runners("running"))
         assert all(count == 1 for count in running.values()), f"I2: tasks of which two attempts run: {running}"
+        self.check_attempts()
         self.check_verdicts()
         self.check_acknowledged()
+
+    def check_attempts(self) -> None:
+        """A task that failed as often as it may is not tried again."""
+        beyond = self.rows(
+            "SELECT id, status FROM task WHERE failures >= max_attempts AND status NOT IN ('D','F')"
+        )
+        assert not beyond, f"I5: tasks that go on after their last attempt: {beyond}"
 
     def check_verdicts(self) -> None:
         """No proof, no verdict: what runs is not given up, unless the cluster itself started it a second time."""
@@ -307,18 +340,28 @@ class Life(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def _life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A database for all lives; steps of the engine so small that most of them leave something for the next."""
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps of the engine so small that most of them leave something for the next."""
     for name, most in (("ABSORB_AT_MOST", 2), ("PASS_AT_MOST", 3), ("START_AT_MOST", 3)):
         monkeypatch.setattr(advance, name, most)
-    Life.database = Database(f"sqlite:///{tmp_path}/jobmon.db", "OFF")
-    Life.database.create()
-    yield
-    Life.database.dispose()
+
+
+@pytest.fixture
+def _life(small_steps: None) -> Iterator[None]:
+    """A database for all lives, in memory where there is a file system for that."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
+        Life.database = Database(f"sqlite:///{folder}/jobmon.db", "OFF")
+        Life.database.create()
+        yield
+        Life.database.dispose()
 
 
 @pytest.mark.promise("F08 F09 F10 F27 F28 F46 F65 F75")
 @pytest.mark.timeout(0 if LONG else 1200)
 @pytest.mark.usefixtures("_life")
-def test_whatever_is_lost_repeated_or_killed_everything_is_done_once() -> None:
+def test_whatever_is_lost_repeated_or_killed_everything_is_done_once(
+    record_property: Callable[[str, object], None],
+) -> None:
     run_state_machine_as_test(Life, settings=LENGTH)
+
+    record_property("G9", f"{Life.lives:,} lives of up to {LENGTH.stateful_step_count} steps, every promise kept")

@@ -24,7 +24,7 @@ from jobmon.core.exceptions import (
     WorkflowRunStateError,
 )
 from jobmon.core.resources import Resources
-from jobmon.server import reaper, tables
+from jobmon.server import downtime, reaper, tables
 from jobmon.server.db import Database
 from jobmon.server.engine.advance import advance
 from jobmon.server.store import admin, bind, deferred, runs, work
@@ -184,14 +184,23 @@ class World:
         self.send(lambda c, at: bind.add_chunk(c, bound.workflow_id, request, at))
 
     def start_run(
-        self, *, resume: bool, cold: bool = False, fail_fast: bool = False, seconds: float = 1e6
+        self,
+        *,
+        resume: bool,
+        cold: bool = False,
+        fail_fast: bool = False,
+        seconds: float = 1e6,
+        heard: bool = True,
     ) -> None:
-        """A client begins a run, or takes the workflow over."""
+        """A client begins a run, or takes the workflow over; one that heard nothing asks once more."""
         request = wire.StartRunRequest(
             request_id=self._name("start"), user="ann", host=HOST, pid=1, version="4", fail_fast=fail_fast,
             seconds_until_timeout=seconds, resume=resume, reset_running_jobs=cold,
         )  # fmt: skip
         answer = self.send(lambda c, at: runs.start(c, self.workflow_id, request, at))
+        if answer and not heard:
+            again = self.sent[-1]()
+            assert again == answer, f"F08: {answer} was the answer, and {again} to the same request once more"
         if answer:
             self.runs.append(answer.workflow_run_id)
 
@@ -217,9 +226,10 @@ class World:
 
         `driver` goes on asking, so that its run is not given up.
         """
-        steps = math.ceil(seconds / reaper.LONGEST_PAUSE_SECONDS) if server_up else 1
+        steps = math.ceil(seconds / downtime.LONGEST_PAUSE_SECONDS) if server_up else 1
         for _ in range(steps):
             self.at += seconds / steps
+            self.write(downtime.forgive)
             self.write(reaper.reap)
             if driver in self.distributors:
                 self.advance(driver)
@@ -371,7 +381,14 @@ class World:
         for grant in answer.grants:
             self._start(runner, grant)
         for denial in answer.denials:
+            assert not self._belongs(denial, runner), f"F08: {runner.id} was granted {denial} and asked again"
             runner.state = "gone" if denial.verdict == "gone" else runner.state
+
+    def _belongs(self, denial: wire.Denial, runner: Runner) -> bool:
+        table = tables.task_instance
+        query = sa.select(table).where(table.c.id == denial.instance_id)
+        row = self.database.read(lambda c: c.execute(query).one())
+        return row.runner == runner.id and row.status in "RT"
 
     def _start(self, runner: Runner, grant: wire.Grant) -> None:
         runner.state, runner.instance_id, runner.token = "running", grant.instance_id[0], grant.token[0]
@@ -438,8 +455,11 @@ class World:
 
     # How it all comes to an end when everybody does his best.
 
-    def drain(self, rounds: int = 100) -> None:
-        """Nothing is lost or breaks any more, and every command succeeds, until the run is over."""
+    def drain(self, rounds: int = 400) -> None:
+        """Nothing is lost or breaks any more, and every command succeeds, until the run is over.
+
+        A round is a minute, so that a job which ended before its worker spoke is asked about after six hours.
+        """
         self.distributors.clear()
         self.pass_time(runs.LEASE_SECONDS)
         if self.run_status() not in "BIOR":
@@ -454,8 +474,10 @@ class World:
             self.pass_time(60)
         raise AssertionError(f"the run is still in {one.status} after {rounds} rounds")
 
-    def cooperate(self, one: Distributor, finish: bool = True) -> None:
-        """One round in which everybody does what he should; with `finish`, running commands succeed."""
+    def cooperate(
+        self, one: Distributor, finish: bool = True, end: Callable[[], tuple[str, str]] = lambda: ("D", "")
+    ) -> None:
+        """One round in which everybody does what he should; with `finish`, running commands end so."""
         for batch in list(one.hand.values()):
             self.submit(one, batch)
         for job in one.cancel:
@@ -470,7 +492,7 @@ class World:
             if runner.state == "running":
                 self.heartbeat(runner)
             if runner.state == "running" and finish:
-                self.finish(runner, "D")
+                self.finish(runner, *end())
             if runner.state == "ended":
                 self.report(runner, goes_on=True)
         self.supply()
@@ -481,8 +503,12 @@ def refusal(batch: wire.Batch, failure_class: str) -> wire.Refused:
     return wire.Refused(batch_id=batch.batch_id, failure_class=failure_class, message="no")
 
 
+TABLES = [table.name for table in reversed(tables.metadata.sorted_tables)]
+FILLED = " UNION ALL ".join(f"SELECT '{name}' FROM (SELECT 1 FROM {name} LIMIT 1) {name}_" for name in TABLES)
+
+
 def wipe(database: Database) -> None:
     """An empty database, quicker than a new one."""
     with database.engine.begin() as connection:
-        for table in reversed(tables.metadata.sorted_tables):
-            connection.execute(sa.delete(table))
+        for name in connection.exec_driver_sql(FILLED).scalars().all():
+            connection.exec_driver_sql(f"DELETE FROM {name}")

@@ -27,7 +27,7 @@ DEADLINE_SECONDS = 90.0
 QUIET_SECONDS = 30.0
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.005, 0.04  # looking costs CPU, which others are waited for with
 KINDS = {
-    "server": re.compile(r"-m jobmon\.server "),
+    "server": re.compile(r"-m jobmon\.server |/jobmon-server serve "),
     "distributor": re.compile(r"-m jobmon\.distributor start"),
     "executor": re.compile(r"-m jobmon\.distributor\.local\.executor "),
 }

@@ -8,14 +8,17 @@ the reason.
 import contextlib
 import os
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from clusters.databases import SERVERS, Unavailable
+from fakes.database_faults import FaultyDatabase
 from jobmon.server.db import Database
 from jobmon.server.tables import metadata
 from unit.server.auth.conftest import lab, make_lab
@@ -37,6 +40,10 @@ COUNTED = {  # what would not begin at 1 again by itself
         "ALTER SEQUENCE {} RESTART",
     ),
 }
+COUNTED["sqlite"] = ("SELECT name FROM sqlite_sequence", "DELETE FROM sqlite_sequence WHERE name = '{}'")
+LONG = os.environ.get("JOBMON_TEST_LONG") == "1"
+FAULTY = [f"{name} with faults" for name in ("sqlite", *SERVERS)] if LONG else []
+RATE = 0.01  # of the statements
 QUICK = {  # these databases outlive no machine
     "mariadb": ["SET GLOBAL innodb_flush_log_at_trx_commit = 0", "SET GLOBAL innodb_lock_wait_timeout = 5"],
     "postgresql": ["ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET synchronous_commit = off"],
@@ -52,8 +59,13 @@ class UnitModule(pytest.Module):
         return [
             item
             for item in super().collect()
-            if "database" in getattr(item, "fixturenames", ()) and item.originalname not in self.left_out
+            if "database" in getattr(item, "fixturenames", ()) and not self._leaves_out(item)
         ]
+
+    def _leaves_out(self, item: pytest.Function) -> bool:
+        has_faults = "with faults" in str(item.callspec.params.get("shared_database"))
+        names = {item.originalname} | ({f"faults: {item.originalname}"} if has_faults else set())
+        return not names.isdisjoint(self.left_out)
 
 
 class UnitSuite(pytest.File):
@@ -118,22 +130,47 @@ def url(
     return started(request.param)
 
 
-@pytest.fixture(scope="session", params=[*SERVERS])
-def shared_database(request: pytest.FixtureRequest, started: Callable[[str], str]) -> Iterator[Database]:
-    """One schema for all tests of a server."""
-    database = Database(started(request.param))
-    database.create()
-    yield database
-    with database.engine.begin() as connection:
-        for table in reversed(sa.inspect(connection).get_table_names()):
-            connection.exec_driver_sql(f"DROP TABLE {table}")
-    database.dispose()
+@contextlib.contextmanager
+def fresh(url: str, folder: Path, make: Callable[..., Database] = Database, **options: Any) -> Iterator[Database]:
+    """An empty database beside the one of the other tests."""
+    name = f"e{uuid.uuid4().hex[:8]}"
+    if url.startswith("sqlite"):
+        database = make(f"sqlite:///{folder}/{name}.db", synchronous="OFF", **options)
+        yield database
+        database.dispose()
+        return
+    server = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        own = sa.make_url(url).set(database=name).render_as_string(hide_password=False)
+        database = make(own, **options)
+        yield database
+        database.dispose()
+        force = " WITH (FORCE)" if url.startswith("postgresql") else ""
+        connection.exec_driver_sql(f"DROP DATABASE {name}{force}")
+    server.dispose()
+
+
+@pytest.fixture(scope="session", params=[*SERVERS, *FAULTY])
+def shared_database(
+    request: pytest.FixtureRequest, started: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    """One schema for all tests of a server; some of them with faults in what it is asked."""
+    name, _, faults = request.param.partition(" with ")
+    folder = tmp_path_factory.mktemp("shared")
+    url = "sqlite://" if name == "sqlite" else started(name)
+    with fresh(url, folder, FaultyDatabase, rate=RATE) if faults else fresh(url, folder) as database:
+        database.create()
+        yield database
 
 
 @pytest.fixture
-def database(shared_database: Database) -> Iterator[Database]:
+def database(shared_database: Database, record_property: Callable[[str, object], None]) -> Iterator[Database]:
     """An empty database."""
     yield shared_database
+    if isinstance(shared_database, FaultyDatabase):
+        record_property("database faults", shared_database.faults.total())
+        shared_database.faults.clear()
     empty(shared_database)
 
 

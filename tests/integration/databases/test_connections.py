@@ -12,15 +12,17 @@ from fakes.forwarder import Forwarder
 from fakes.stored_workflow import StoredWorkflow
 from jobmon.core.exceptions import InvalidRequest, ServerBusy
 from jobmon.server import db, engines
+from jobmon.server.store import roles
 from jobmon.server.store.counters import counted
 from jobmon.server.tables import completion, spare_place, task, tool
 
 SETTINGS = {
-    "mariadb": "SELECT @@tx_isolation, @@max_statement_time, @@innodb_lock_wait_timeout",
+    "mariadb": "SELECT @@tx_isolation, @@max_statement_time, @@innodb_lock_wait_timeout, "
+    "@@idle_transaction_timeout",
     "postgresql": "SELECT current_setting('transaction_isolation'), current_setting('statement_timeout'), "
-    "current_setting('lock_timeout')",
+    "current_setting('lock_timeout'), current_setting('idle_in_transaction_session_timeout')",
 }
-EXPECTED = {"mariadb": ("READ-COMMITTED", 60.0, 10), "postgresql": ("read committed", "1min", "10s")}
+EXPECTED = {"mariadb": ("READ-COMMITTED", 60.0, 10, 60), "postgresql": ("read committed", "1min", "10s", "1min")}
 READ_ONLY = {
     "mariadb": ("SET GLOBAL read_only = {}", "ON", "OFF"),
     "postgresql": ("ALTER SYSTEM SET default_transaction_read_only = {}", "on", "off"),
@@ -42,6 +44,41 @@ def test_connections_are_set_up_as_the_engine_needs_them(database):
         found = connection.exec_driver_sql(SETTINGS[name_of(database)]).one()
 
     assert tuple(found) == EXPECTED[name_of(database)]
+
+
+@pytest.mark.promise("F14")
+@pytest.mark.promise("F38")
+def test_a_server_that_stands_still_amid_a_transaction_does_not_hold_others_up_for_ever(database, monkeypatch):
+    monkeypatch.setattr(engines, "IDLE_SECONDS", 1)
+    still = again(database)
+
+    came = []
+
+    def first_time(connection: sa.Connection) -> None:
+        connection.execute(sa.insert(tool).values(id=7, name="still"))
+        if not came:
+            database.write(lambda c: c.execute(sa.insert(tool).values(id=7, name="other")))
+            came.append("other")
+
+    with pytest.raises(sa.exc.IntegrityError):  # it tries again when it wakes up, and finds what the other one did
+        still.write(first_time)
+
+    assert came == ["other"]
+    assert database.read(lambda c: c.execute(sa.select(tool.c.name)).scalars().all()) == ["other"]
+    still.dispose()
+
+
+@pytest.mark.promise("F14")
+def test_a_role_whose_holder_acts_for_longer_than_its_lease_is_not_waited_for(database):
+    at = 1_000_000.0
+    with database.engine.begin() as acting:
+        roles.hold(acting, "reaper", "a", at)
+    with database.engine.begin() as acting:
+        roles.hold(acting, "reaper", "a", at)
+        meanwhile = database.write(lambda c: roles.hold(c, "reaper", "b", at + roles.LEASE_SECONDS))
+
+    assert meanwhile is None
+    assert database.write(lambda c: roles.hold(c, "reaper", "b", at + roles.LEASE_SECONDS)) == 2
 
 
 def test_a_statement_that_takes_too_long_is_ended_and_said_to_be_busy(database):

@@ -3,12 +3,14 @@
 import threading
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from clusters.databases import SERVERS
 from faults.world import Node, World
+from integration.databases.conftest import fresh
 from jobmon.core.constants import MAX_CONCURRENTLY_RUNNING
 from jobmon.core.defaults import Settings
 from jobmon.core.exceptions import ConfigError
@@ -19,14 +21,10 @@ from jobmon_conformance import invariants
 
 
 @pytest.fixture
-def database(url: str) -> Iterator[db.Database]:
-    database = db.Database(url, "OFF")
-    database.create()
-    yield database
-    metadata.drop_all(database.engine)
-    with database.engine.begin() as connection:
-        schema.version_table.drop(connection, checkfirst=True)
-    database.dispose()
+def database(url: str, tmp_path: Path) -> Iterator[db.Database]:
+    with fresh(url, tmp_path) as database:
+        database.create()
+        yield database
 
 
 def test_a_workflow_of_gates_failures_and_two_templates_runs_to_its_end(database):
@@ -146,8 +144,8 @@ def test_ids_have_64_bits(database):
 
 
 @pytest.mark.promise("F25")
-def test_a_site_database_is_made_by_command_and_then_served(database, url, tmp_path):
-    settings = Settings(server=type(Settings().server)(database_url=url))
+def test_a_site_database_is_made_by_command_and_then_served(database, tmp_path):
+    settings = Settings(server=type(Settings().server)(database_url=database.url))
     metadata.drop_all(database.engine)
     if not database.is_sqlite:
         with pytest.raises(ConfigError, match="is empty; `jobmon-server db upgrade`"):

@@ -1,15 +1,14 @@
 """The steps of the schema's history, on every database: what they make is what `tables.py` says."""
 
-import contextlib
 import shutil
 import threading
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from integration.databases.conftest import fresh
 from jobmon.core.exceptions import ConfigError
 from jobmon.server import schema
 from jobmon.server.db import Database
@@ -30,28 +29,9 @@ def upgrade():
 '''
 
 
-@contextlib.contextmanager
-def fresh(url: str, folder: Path) -> Iterator[Database]:
-    """An empty database beside the one of the other tests."""
-    name = f"e{uuid.uuid4().hex[:8]}"
-    if url.startswith("sqlite"):
-        database = Database(f"sqlite:///{folder}/{name}.db", "OFF", 0)
-        yield database
-        database.dispose()
-        return
-    server = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-        database = Database(sa.make_url(url).set(database=name).render_as_string(hide_password=False), "OFF", 0)
-        yield database
-        database.dispose()
-        connection.exec_driver_sql(f"DROP DATABASE {name}")
-    server.dispose()
-
-
 @pytest.fixture
 def empty(url, tmp_path) -> Iterator[Database]:
-    with fresh(url, tmp_path) as database:
+    with fresh(url, tmp_path, statement_seconds=0) as database:
         yield database
 
 
@@ -91,7 +71,7 @@ def test_all_steps_together_make_what_the_server_expects(empty, url, tmp_path):
 
     empty.read(schema.check)
     assert empty.read(schema.differences) == []
-    with fresh(url, tmp_path) as made_at_once:
+    with fresh(url, tmp_path, statement_seconds=0) as made_at_once:
         schema.create(made_at_once)
         made_at_once.read(schema.check)
         assert shape(made_at_once) == shape(empty)

@@ -1,17 +1,21 @@
 """Whatever comes in over HTTP is answered in our own words: no server error, nothing undeclared.
 
-The requests are made of the served description, in its words and against them. `JOBMON_TEST_LONG=1` sends
-two hundred times as many.
+The requests are made of the served description, in its words and against them. `JOBMON_TEST_LONG=1` goes on until
+it has sent a hundred thousand, or for a quarter of an hour.
 """
 
+import itertools
 import os
+import random
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
+import requests
 import schemathesis
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -29,11 +33,17 @@ from jobmon.core.processes import lives
 from jobmon.core.resources import Resources
 from jobmon.core.routes import Route
 
-EXAMPLES = 1000 if os.environ.get("JOBMON_TEST_LONG") == "1" else 5
+LONG = os.environ.get("JOBMON_TEST_LONG") == "1"
+CALLS, SECONDS = 100_000, 900.0
+EXAMPLES, EXAMPLES_LONG = 5, 20  # of one kind at a time
+TWISTS = 20  # calls that come of each request by putting something else in one place of it
+STRANGE = (
+    None, True, 0, -1, 1, 2, 2**31, 2**63 - 1, 2**63, 10**30, 0.5, 1e308, -0.0, "", "1", "D", "RUNNING", "\0",
+    "\r\n", "%", "_", "'; DROP TABLE task; --", "\u202e", "\U0001f642", "ä" * 256, "x" * 70_000, [], {}, [[]],
+    [None], [1, 1], {"": ""}, {"a": {"a": []}},
+)  # fmt: skip
 SETTINGS = hypothesis.settings(
-    max_examples=EXAMPLES,
     deadline=None,
-    derandomize=EXAMPLES < 100,
     database=None,
     suppress_health_check=list(hypothesis.HealthCheck),
     phases=[hypothesis.Phase.generate],
@@ -104,23 +114,108 @@ def described(server: Server) -> Any:
     return schemathesis.openapi.from_url(f"{server.address.url}/openapi.json")
 
 
+def twist(body: Any, chance: random.Random) -> Any:
+    """The same with something strange in one place."""
+    if isinstance(body, dict) and body and chance.random() < 0.9:
+        name = chance.choice(list(body))
+        return {**body, name: twist(body[name], chance)}
+    if isinstance(body, list) and body and chance.random() < 0.7:
+        place = chance.randrange(len(body))
+        return [*body[:place], twist(body[place], chance), *body[place + 1 :]]
+    return chance.choice(STRANGE)
+
+
+class Twister:
+    """Sends twisted forms of requests over one connection."""
+
+    def __init__(self, server: Server) -> None:
+        self.calls = 0
+        self.strange: list[str] = []
+        self._chance = random.Random(0)
+        self._session = requests.Session()
+        self._url = server.address.url
+        self._token = {"Authorization": f"Bearer {server.address.token}"}
+
+    def send(self, route: Route[Any, Any], path: str, body: Any) -> None:
+        """Each is answered in our own words, and none of these is that the server failed."""
+        for _ in range(TWISTS):
+            if route.method == "POST":
+                sent = {"json": twist(body, self._chance)}
+            else:
+                sent = {"params": {name: twist(value, self._chance) for name, value in body.items()}}
+            reply = self._session.request(route.method, self._url + path, headers=self._token, timeout=60, **sent)
+            self.calls += 1
+            if reply.status_code not in (200, 400, 401, 403, 404, 409, 413):
+                self.strange.append(f"{route.method} {path} {str(sent)[:2000]}: {reply.status_code} {reply.text}")
+
+
+def steer(mode: GenerationMode, case: Case) -> None:
+    """Make it go far in, and not wait for news."""
+    if mode is GenerationMode.POSITIVE:
+        case.path_parameters = dict.fromkeys(case.path_parameters or {}, 1)
+    if isinstance(case.body, dict):
+        case.body |= {name: value for name, value in STEERED.items() if name in case.body}
+
+
+def ask(
+    described: Any,
+    server: Server,
+    name: str,
+    mode: GenerationMode,
+    examples: int,
+    seed: int = 0,
+    twister: Twister | None = None,
+) -> int:
+    """Call one route with so many requests of one kind; returns how many were sent."""
+    route = ALL[name]
+    operation = described[route.prefix + route.path][route.method]
+    sent = 0
+
+    @hypothesis.seed(seed)
+    @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
+    @hypothesis.settings(SETTINGS, max_examples=examples)
+    def send(case: Case) -> None:
+        nonlocal sent
+        sent += 1
+        steer(mode, case)
+        case.call_and_validate(headers={"Authorization": f"Bearer {server.address.token}"}, checks=CHECKS)
+        if twister and mode is GenerationMode.POSITIVE:
+            body = case.body if route.method == "POST" else case.query
+            if isinstance(body, dict) and body:
+                twister.send(route, case.formatted_path, body)
+
+    send()
+    return sent
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
 @pytest.mark.promise("F40", "F72")
 @pytest.mark.parametrize("name, mode", CASES)
 def test_whatever_comes_in_is_answered_as_declared(
     described: Any, server: Server, name: str, mode: GenerationMode
 ) -> None:
-    route = ALL[name]
-    operation = described[route.prefix + route.path][route.method]
+    ask(described, server, name, mode, EXAMPLES)
 
-    @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
-    @SETTINGS
-    def ask(case: Case) -> None:
-        if mode is GenerationMode.POSITIVE:
-            case.path_parameters = dict.fromkeys(case.path_parameters or {}, 1)
-        if isinstance(case.body, dict):
-            case.body |= {name: value for name, value in STEERED.items() if name in case.body}
-        case.call_and_validate(headers={"Authorization": f"Bearer {server.address.token}"}, checks=CHECKS)
 
-    ask()
+if LONG:
+
+    @pytest.mark.slow
+    @pytest.mark.timeout(0)
+    def test_a_hundred_thousand_calls_are_answered_as_declared(
+        described: Any, server: Server, record_property: Callable[[str, object], None]
+    ) -> None:
+        began, calls, strange, twister = time.monotonic(), 0, [], Twister(server)
+        for round in itertools.count(1):
+            for name, mode in CASES:
+                try:
+                    calls += ask(described, server, name, mode, EXAMPLES_LONG, round, twister)
+                except Exception as error:  # noqa: BLE001  # all of them are shown below
+                    strange.append(f"{name}, {mode.name}, round {round}: {error}")
+            if calls + twister.calls >= CALLS or time.monotonic() - began > SECONDS:
+                break
+
+        assert strange + twister.strange == []
+        seconds = time.monotonic() - began
+        record_property(
+            "G10", f"{calls + twister.calls:,} calls of {len(ALL)} routes in {seconds:.0f} s, 0 server errors"
+        )

@@ -309,7 +309,9 @@ def test_on_a_full_disk_writing_says_so_reading_goes_on_and_all_resumes_when_the
         while True:
             handle.write(b"x" * 4096)
 
-    with pytest.raises(StorageFull, match=r"jobmon\.db is full; nothing was changed"):
+    with pytest.raises(
+        StorageFull, match=rf"is full: {os.uname().nodename}:\S+jobmon\.db, .* free; nothing was changed"
+    ):
         for number in range(5000):
             server.call(routes.TOOL, wire.ToolRequest(name=f"full {number}"))
             confirmed.append(f"full {number}")

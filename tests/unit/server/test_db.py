@@ -1,5 +1,6 @@
 """Transactions: what is undone, what is run again, and what is said when that does not help."""
 
+import os
 import sqlite3
 import threading
 
@@ -105,7 +106,9 @@ def test_a_row_that_another_one_made_first_is_found_in_the_second_try(database: 
 def test_a_full_disk_is_said_with_its_place(database: Database, code: int | str) -> None:
     unit = Failing(raised(code), 1)
 
-    with pytest.raises(StorageFull, match=r"jobmon\.db is full; nothing was changed"):
+    with pytest.raises(
+        StorageFull, match=rf"is full: {os.uname().nodename}:\S+jobmon\.db, .* free; nothing was changed"
+    ):
         database.write(unit)
     assert unit.calls == 1
 

@@ -131,7 +131,7 @@ def test_a_scrape_asks_as_much_whatever_there_is(make_world: MakeWorld) -> None:
     sa.event.listen(world.database.engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
     counted.text()
 
-    assert len([sql for sql in asked if sql.startswith("SELECT")]) == 4
+    assert len([sql for sql in asked if sql.startswith("SELECT")]) == 5
     assert not [sql for sql in asked if "FROM task\n" in sql or "FROM task " in sql]
 
 

@@ -3,17 +3,21 @@
 import pytest
 import sqlalchemy as sa
 
+from fakes.stored_workflow import StoredWorkflow
 from faults.world import RULES, Node, World
 from jobmon.core import wire
 from jobmon.core.resources import Resources
-from jobmon.server import reaper, tables
+from jobmon.server import downtime, reaper, tables
+from jobmon.server.db import Database
 from jobmon.server.store import bind, runs
 
 HALF = ("workflow", "task", "task_spec", "gate", "gate_member", "task_array", "resources", "workflow_attribute")
 
 
-def reap(world: World) -> bool:
-    return world.write(reaper.reap)
+def reap(world: World) -> None:
+    """What a server that is alone does in its round."""
+    world.write(downtime.forgive)
+    world.write(reaper.reap)
 
 
 def deadlines(world: World, table: str = "task_instance") -> list[float]:
@@ -86,12 +90,14 @@ def test_time_in_which_no_server_was_up_does_not_count(make_world) -> None:
     world.cooperate(one, finish=False)
     reap(world)
     before = deadlines(world), deadlines(world, "workflow_run")
+    [timeout_at] = world.column("SELECT timeout_at FROM workflow_run")
 
     world.at += 5000
     reap(world)
     world.advance(one)
 
     assert deadlines(world) == [moment + 5000 for moment in before[0]]
+    assert world.column("SELECT timeout_at FROM workflow_run") == [timeout_at + 5000]
     assert one.status == "O"
     assert world.column("SELECT status FROM task_instance") == ["R", "R"]
 
@@ -124,9 +130,9 @@ def test_while_the_server_is_up_deadlines_stay_and_silence_is_noticed(make_world
 def test_it_says_whether_a_run_is_driven(make_world) -> None:
     world = make_world()
 
-    driven = reap(world)
+    driven = world.write(reaper.is_driven)
     world.at += runs.LEASE_SECONDS
-    abandoned = reap(world)
+    abandoned = world.write(reaper.is_driven)
 
     assert (driven, abandoned) == (True, False)
 
@@ -158,6 +164,36 @@ def test_a_run_that_no_distributor_ever_took_ends(make_world) -> None:
     world.pass_time(runs.STARTUP_SECONDS + reaper.GRACE_SECONDS + 1)
 
     assert (world.run_status(), world.status()) == ("E", "H")
+
+
+@pytest.mark.parametrize(("stuck", "end"), [("G", "A"), ("C", "T"), ("H", "T"), ("O", "E")])
+def test_a_run_that_is_lost_in_any_status_ends(database: Database, stuck: str, end: str) -> None:
+    with database.engine.begin() as connection:
+        stored = StoredWorkflow(connection)
+        stored.set(tables.workflow_run, stored.run_id, status=stuck, deadline_at=stored.at - 1000)
+    database.write(lambda c: reaper.reap(c, stored.at))
+
+    with database.engine.connect() as connection:
+        run = connection.execute(sa.select(tables.workflow_run)).one()
+        workflow = connection.execute(sa.select(tables.workflow)).one()
+    assert (run.status, workflow.status) == (end, "H")
+
+
+def test_a_workflow_that_was_bound_and_not_run_is_aborted_after_a_day_and_may_still_be_run(make_world) -> None:
+    world = make_world(driven=False)
+    reap(world)
+
+    world.at += 59
+    world.write(lambda c, at: c.execute(sa.update(tables.workflow).values(deadline_at=at)))
+    reap(world)
+    waiting = world.status()
+    world.at += 1
+    reap(world)
+    aborted = world.status()
+    world.start_run(resume=False)
+    world.drain()
+
+    assert (waiting, aborted, world.status()) == ("G", "A", "D")
 
 
 def test_nothing_overdue_leaves_everything_as_it_is(make_world) -> None:

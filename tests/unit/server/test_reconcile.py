@@ -385,6 +385,25 @@ def test_what_becomes_ready_while_enough_batches_wait_goes_into_the_next_one(mak
     assert [batch.size for batch in driver(world).hand.values()] == [3]
 
 
+@pytest.mark.promise("F47")
+def test_a_batch_whose_commands_are_over_before_anybody_knows_its_job_holds_up_no_other(make_world) -> None:
+    world = make_world(tuple(Node() for _ in range(2)), driven=False)
+    world.paces = [wire.Pace(cluster="toy", max_batch=1, max_waiting=1)]
+    world.start_run(resume=False)
+    world.take_lease()
+    world.advance(driver(world))
+    first = batch_of(world)
+    world.submit(driver(world), first, answered=False)
+    runner = world.start_process((first.batch_id, 0))
+    world.claim(runner)
+    world.finish(runner, "D")
+    world.report(runner)
+
+    world.advance(driver(world))
+
+    assert [batch.batch_id for batch in driver(world).hand.values() if batch != first] == [first.batch_id + 1]
+
+
 @pytest.mark.promise("F37 F38")
 def test_a_clock_that_jumps_makes_suspects_and_kills_nothing(make_world) -> None:
     world = make_world()

@@ -56,3 +56,17 @@ def test_when_the_process_ends_nobody_sleeps_any_more() -> None:
 
     assert not [thread for thread in threads if thread.is_alive()]
     assert time.monotonic() - began < 0.5
+
+
+def test_no_news_ends_a_pause_and_the_end_of_the_process_does() -> None:
+    signals = Signals()
+    paused: list[bool] = []
+    sleeper = threading.Thread(target=lambda: paused.append(signals.pause(100)))
+    sleeper.start()
+    signals.tell([1])
+    went_on = sleeper.is_alive()
+    signals.end()
+    sleeper.join(60)
+
+    assert (went_on, paused) == (True, [False])
+    assert signals.pause(0) is False

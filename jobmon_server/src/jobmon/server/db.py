@@ -8,17 +8,21 @@ MariaDB and PostgreSQL run in READ COMMITTED. Any database error undoes the whol
 
 import contextlib
 import itertools
+import os
 import random
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from jobmon.core.exceptions import InvalidRequest, ServerBusy, ServerError, StorageFull
+from jobmon.core.quantities import format_memory
 from jobmon.server import tables
 from jobmon.server.db_errors import Away, TryAgain, is_away, is_broken, is_conflict, is_full, is_slow
 from jobmon.server.engines import STATEMENT_SECONDS, make_engine
@@ -109,8 +113,13 @@ class Database:
         if self.is_sqlite:
             with self._writer:
                 connection = self._keep()
-                with connection.begin():
-                    yield connection
+                try:
+                    with connection.begin():
+                        yield connection
+                except sa.exc.DBAPIError:  # what state it is in is not known, nor which of its cursors are open
+                    connection.invalidate()
+                    connection.close()
+                    raise
         else:
             with self.engine.connect() as connection, connection.begin():
                 yield connection
@@ -138,8 +147,8 @@ class Database:
         """The same failure in words of ours, if there are any."""
         if is_full(error.orig):
             return StorageFull(
-                f"the disk of the database {self} is full; nothing was changed. Make room there: writing resumes "
-                "by itself."
+                f"the disk of the database is full: {self._place()}; nothing was changed. Make room there: "
+                "writing resumes by itself."
             )
         if is_broken(error.orig):
             self.on_broken()
@@ -156,6 +165,14 @@ class Database:
         if isinstance(error, sa.exc.DataError):  # too large, too long, or a character that it cannot hold
             return InvalidRequest(f"the database cannot hold a value of the request: {error.orig}")
         return None
+
+    def _place(self) -> str:
+        """Host, path and what is free where that is known: of SQLite's file."""
+        if not self.is_sqlite or not self.engine.url.database:
+            return str(self)
+        file = Path(self.engine.url.database)
+        free = shutil.disk_usage(file.parent).free
+        return f"{os.uname().nodename}:{file}, {format_memory(free)} free"
 
     def __str__(self) -> str:
         """Its address without the password."""

@@ -25,10 +25,12 @@ from jobmon.core.local_server import ServerFile, read_server_file
 from jobmon.core.logs import set_up
 from jobmon.core.routes import BULK_BYTES
 from jobmon.core.settings import load_settings
+from jobmon.server import db
 from jobmon.server.auth.listening import check as check_listening
+from jobmon.server.background import ROUND_SECONDS, Background
 from jobmon.server.draining import end_on_signals
 from jobmon.server.observe import make_form
-from jobmon.server.reaper import reap
+from jobmon.server.reaper import is_driven
 from jobmon.server.serve import make_app
 from jobmon.server.service import Service
 from jobmon.server.sqlite_file import only_one
@@ -36,7 +38,6 @@ from jobmon.server.start import open_service
 
 log = logging.getLogger(__name__)
 
-ROUND_SECONDS = 5.0
 GARBAGE_EVERY = 20_000  # new objects: a step makes many, and hardly any in circles
 
 
@@ -73,7 +74,8 @@ def main() -> None:
     with only_one(folder):
         hosts = frozenset({"127.0.0.1", "localhost", "::1", socket.gethostname(), settings.server.host})
         service = open_service(settings, folder, hosts)
-        service.write(reap)  # first of all: deadlines are put off by the time in which nobody could be heard
+        background = Background(service)
+        background.start()
         idle = Idle(make_app(service))
         check_listening(settings.server.host, tls=False, insecure=settings.server.insecure)
         listener = _listen(folder, settings.server.host, settings.server.port)
@@ -92,11 +94,9 @@ def main() -> None:
         gc.set_threshold(GARBAGE_EVERY, 20, 50)
         gc.enable()
         _announce(folder, settings.server.host, listener.getsockname()[1], service)
-        end_on_signals(service, server)
-        rounds = threading.Thread(
-            target=_rounds, args=(service, idle, settings.server.idle_exit_seconds), daemon=True
-        )
-        rounds.start()
+        end_on_signals(service, server, background)
+        patience = (service, idle, settings.server.idle_exit_seconds, background)
+        threading.Thread(target=_end_when_idle, args=patience, daemon=True).start()
         server.run()
 
 
@@ -131,17 +131,20 @@ def _announce(folder: Path, host: str, port: int, service: Service) -> None:
     log.info("serving %s from %s", note.url, folder)
 
 
-def _rounds(service: Service, idle: Idle, idle_exit_seconds: float) -> None:
-    """The background role: reap what is overdue, and end when nobody needs this server."""
-    while True:
-        time.sleep(ROUND_SECONDS)
-        try:
-            busy = service.write(reap)
-        except Exception:  # the top of a loop: the next round tries again
-            log.exception("a round of the reaper failed")
+def _end_when_idle(service: Service, idle: Idle, idle_exit_seconds: float, background: Background) -> None:
+    """Nobody asks, and no run has a living distributor: nobody needs this server."""
+    while service.signals.pause(ROUND_SECONDS):
+        if time.monotonic() - idle.last <= idle_exit_seconds:
             continue
-        if not busy and time.monotonic() - idle.last > idle_exit_seconds:
+        try:
+            needed = service.read(lambda connection: is_driven(connection, db.now(connection)))
+        except Exception:  # the top of a loop: it is asked again
+            log.exception("the database does not say whether some run is driven")
+            continue
+        if not needed:
             log.info("idle for %.0f s: ending", idle_exit_seconds)
+            service.signals.end()
+            background.end()
             os._exit(0)
 
 

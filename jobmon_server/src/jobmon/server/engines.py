@@ -52,6 +52,7 @@ def make_engine(url: str, synchronous: str, statement_seconds: int) -> Engine:
 def _mysql(raw: Any, cursor: Any, statement_seconds: int) -> None:
     if "MariaDB" in raw.get_server_info():
         cursor.execute(f"SET SESSION max_statement_time = {statement_seconds}")
+        cursor.execute(f"SET SESSION idle_transaction_timeout = {IDLE_SECONDS}")
     else:
         cursor.execute(f"SET SESSION max_execution_time = {statement_seconds * 1000}")  # of reads alone
     cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}")

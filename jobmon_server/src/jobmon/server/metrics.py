@@ -19,6 +19,7 @@ from jobmon.core.wire import AdvanceRequest, WorkAnswer, WorkRequest
 from jobmon.server.db import Database
 from jobmon.server.db_errors import is_away, is_broken, is_conflict, is_full, is_slow
 from jobmon.server.store.gauges import Gauges, gauges
+from jobmon.server.store.roles import Holding
 
 __all__ = ["CONTENT_TYPE", "SHARED", "Metrics", "forget", "share"]
 
@@ -104,7 +105,22 @@ class _Stored(Collector):
         unknown = GaugeMetricFamily(
             "jobmon_unknown_submits", "Batches that another distributor may have submitted.", found.unknown_submits
         )
-        return [tasks, runs, held, unknown]
+        return [tasks, runs, held, unknown, *_roles(found.roles)]
+
+
+def _roles(found: list[Holding]) -> list[GaugeMetricFamily]:
+    holder = GaugeMetricFamily(
+        "jobmon_role_holder",
+        "Background roles: 1 while the lease of their holder lasts.",
+        labels=["role", "holder"],
+    )
+    epoch = GaugeMetricFamily(
+        "jobmon_role_epoch", "Background roles: how often they changed hands.", labels=["role"]
+    )
+    for one in found:
+        holder.add_metric([one.name, one.holder], int(one.seconds_left > 0))
+        epoch.add_metric([one.name], one.epoch)
+    return [holder, epoch]
 
 
 def _gauge(name: str, text: str, label: str, values: dict[str, int]) -> GaugeMetricFamily:

@@ -1,57 +1,63 @@
-"""The background role: what is overdue and has no owner left comes to an end, or back to life."""
+"""The role of the reaper: what is overdue and has no owner left comes to an end."""
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from jobmon.server.db import one_of
 from jobmon.server.store.bind import discard
 from jobmon.server.store.moves import Stamp, move
 from jobmon.server.store.runs import LIVE
-from jobmon.server.tables import server_state, task_instance, workflow, workflow_run
+from jobmon.server.tables import workflow, workflow_run
 
-LONGEST_PAUSE_SECONDS = 60.0
 GRACE_SECONDS = 60.0  # after the end of a lease: whoever watches the run may start another distributor
+ENDS = {"G": "A", "C": "T", "H": "T"}  # what becomes of a run that is lost in these statuses; of others E
 
 
-def reap(connection: Connection, at: float) -> bool:
-    """One round. Returns whether some run has a living distributor, so that this server is needed."""
-    _forgive_downtime(connection, at)
-    half_bound = sa.select(workflow).where(workflow.c.bound_at.is_(None), workflow.c.deadline_at < at)
-    for found in connection.execute(half_bound).all():
-        discard(connection, found)
+def reap(connection: Connection, at: float) -> None:
+    """One round."""
+    give_up_binds(connection, at)
     end_lost_runs(connection, at)
-    driven = sa.select(workflow_run.c.id).where(workflow_run.c.status.in_(LIVE), workflow_run.c.deadline_at > at)
+
+
+def is_driven(connection: Connection, at: float) -> bool:
+    """Whether some run has a living distributor, so that a server is needed."""
+    driven = sa.select(workflow_run.c.id).where(
+        one_of(workflow_run.c.status, LIVE), workflow_run.c.deadline_at > at
+    )
     return connection.execute(driven.limit(1)).scalar() is not None
 
 
-def _forgive_downtime(connection: Connection, at: float) -> None:
-    """Put off all deadlines by the time in which no server was there to hear a sign of life."""
-    query = sa.select(server_state.c.value).where(server_state.c.name == "last_round")
-    last = connection.execute(query.with_for_update()).scalar()  # of several servers one at a time has its round
-    if last is None:
-        connection.execute(sa.insert(server_state).values(name="last_round", value=repr(at)))
-        return
-    away = at - float(last)
-    if away > LONGEST_PAUSE_SECONDS:
-        for table, waits in (
-            (task_instance, task_instance.c.status.in_(("I", "O", "R", "T", "K"))),
-            (workflow_run, workflow_run.c.status.in_(LIVE)),
-            (workflow, workflow.c.bound_at.is_(None)),
-        ):
-            later = {"deadline_at": table.c.deadline_at + away}
-            connection.execute(sa.update(table).where(waits).values(**later))
-    connection.execute(sa.update(server_state).where(server_state.c.name == "last_round").values(value=repr(at)))
+def give_up_binds(connection: Connection, at: float) -> None:
+    """Remove what was never bound completely; what was and is not run is aborted, and may still be run."""
+    overdue = sa.select(workflow).where(one_of(workflow.c.status, "G"), workflow.c.deadline_at < at)
+    for found in connection.execute(
+        overdue.order_by(workflow.c.id).with_for_update(skip_locked=True)
+    ).all():  # ix_workflow_status
+        if found.bound_at is None:
+            discard(connection, found)
+        else:
+            stamp = Stamp(at, "reaper", "bound, and not run since")
+            move(connection, "workflow", found.id, [(found.id, "G")], "A", stamp)
 
 
 def end_lost_runs(connection: Connection, at: float) -> None:
     """End runs that nobody drives any more and halt their workflows: attempts go on, a resume adopts them."""
-    lost = sa.select(workflow_run).where(
-        workflow_run.c.status.in_(("B", "I", "O", "R")), workflow_run.c.deadline_at < at - GRACE_SECONDS
+    lost = sa.select(workflow_run).where(  # ix_workflow_run_status
+        one_of(workflow_run.c.status, LIVE), workflow_run.c.deadline_at < at - GRACE_SECONDS
     )
-    for run in connection.execute(lost).all():
+    for run in connection.execute(
+        lost.order_by(workflow_run.c.id).with_for_update(skip_locked=True)
+    ).all():  # a locked one is being driven
         who = f"the distributor (pid {run.holder_pid} on {run.holder_host})" if run.holder else "a distributor"
         why = f"{who} was not heard of for {at - run.deadline_at:.0f} s beyond its lease; resume the workflow"
         stamp = Stamp(at, "reaper", why)
-        move(connection, "workflow_run", run.workflow_id, [(run.id, run.status)], "E", stamp, {"reason": why})
-        present = sa.select(workflow.c.status).where(workflow.c.id == run.workflow_id)
-        status = connection.execute(present).scalar_one()
-        move(connection, "workflow", run.workflow_id, [(run.workflow_id, status)], "H", stamp)
+        end = ENDS.get(run.status, "E")
+        move(connection, "workflow_run", run.workflow_id, [(run.id, run.status)], end, stamp, {"reason": why})
+        halt(connection, run.workflow_id, stamp)
+
+
+def halt(connection: Connection, workflow_id: int, stamp: Stamp) -> None:
+    """A workflow whose run is over stands still until a resume."""
+    status = connection.execute(sa.select(workflow.c.status).where(workflow.c.id == workflow_id)).scalar_one()
+    if status in "QIOR":
+        move(connection, "workflow", workflow_id, [(workflow_id, status)], "H", stamp)

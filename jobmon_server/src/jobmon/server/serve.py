@@ -22,7 +22,7 @@ from jobmon.core.exceptions import (
 )
 from jobmon.core.routes import API_VERSION, BULK_BYTES, Route
 from jobmon.core.wire import Answer, Failure, Request, Text
-from jobmon.server import openapi
+from jobmon.server import newer, openapi
 from jobmon.server.auth import whose
 from jobmon.server.auth.caller import Caller
 from jobmon.server.auth.decision import authorize
@@ -118,14 +118,20 @@ def _admit(service: Service, doorkeeper: Doorkeeper, route: Route[Any, Any]) -> 
 
 
 def _decode(route: Route[Any, Any]) -> Request:
+    is_newer = newer.is_newer(flask.request.headers.get("X-API", API_VERSION))
     try:
-        if route.method == "POST":
-            body: Request = msgspec.json.decode(flask.request.get_data(cache=False), type=route.sent)
+        if route.method == "GET":
+            query = _query(route)
+            asked = newer.known(query, route.sent) if is_newer else query
+            body: Request = msgspec.convert(asked, type=route.sent, strict=False)
+        elif is_newer:
+            content = msgspec.json.decode(flask.request.get_data(cache=False))
+            body = msgspec.convert(newer.known(content, route.sent), type=route.sent)
         else:
-            body = msgspec.convert(_query(route), type=route.sent, strict=False)
+            body = msgspec.json.decode(flask.request.get_data(cache=False), type=route.sent)
     except msgspec.ValidationError as error:
         raise InvalidRequest(f"{route.method} {route.path}: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"{route.method} {route.path}: the body is not JSON: {error}") from error
     return body
 

@@ -4,8 +4,6 @@ import contextlib
 import importlib.util
 import logging
 import socket
-import threading
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -15,13 +13,10 @@ from jobmon.core.exceptions import ConfigError
 from jobmon.core.routes import BULK_BYTES
 from jobmon.server import sqlite_file
 from jobmon.server.auth.listening import check as check_listening
-from jobmon.server.reaper import reap
-from jobmon.server.service import Service
+from jobmon.server.background import Background
 from jobmon.server.start import database_url, open_database, open_service, sqlite_path
 
 log = logging.getLogger(__name__)
-
-ROUND_SECONDS = 5.0
 
 
 class Wanted(NamedTuple):
@@ -78,7 +73,8 @@ def _by_waitress(settings: Settings, folder: Path, wanted: Wanted) -> None:
     host, _, port = wanted.bind.rpartition(":")
     check_listening(host or wanted.bind, tls=False, insecure=wanted.insecure or settings.server.insecure)
     service = open_service(settings, folder, names(settings, wanted.bind))
-    threading.Thread(target=_rounds, args=(service,), daemon=True).start()
+    background = Background(service)
+    background.start()
     unix = wanted.bind.removeprefix("unix:")
     where: dict[str, Any] = (
         {"unix_socket": unix} if unix != wanted.bind else {"host": host.strip("[]"), "port": port}
@@ -90,18 +86,9 @@ def _by_waitress(settings: Settings, folder: Path, wanted: Wanted) -> None:
         max_request_body_size=2 * BULK_BYTES,  # Flask refuses what is too large, in our words
         **where,
     )
-    end_on_signals(service, server)
+    end_on_signals(service, server, background)
     log.info("serving %s by waitress", wanted.bind)
     server.run()
-
-
-def _rounds(service: Service) -> None:
-    while True:
-        try:
-            service.write(reap)
-        except Exception:  # the top of a loop: the next round tries again
-            log.exception("a round of the reaper failed")
-        time.sleep(ROUND_SECONDS)
 
 
 def names(settings: Settings, bind: str) -> frozenset[str]:

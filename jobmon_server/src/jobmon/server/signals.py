@@ -23,6 +23,7 @@ class Signals:
         self._seats = seats
         self._taken = 0
         self.over = False  # this process ends: nobody sleeps any more
+        self._ended = threading.Event()  # for those whom no news shall wake
 
     def count(self, workflow_id: int) -> int:
         """Read before looking at the database, so that nothing is missed in between."""
@@ -55,8 +56,13 @@ class Signals:
                 lambda: self.over or self._counts[workflow_id] != seen, min(seconds, LOOK_SECONDS)
             )
 
+    def pause(self, seconds: float) -> bool:
+        """Sleep for so long, whatever the news; returns whether this process goes on."""
+        return not self._ended.wait(seconds)
+
     def end(self) -> None:
         """Let every poll be answered with what there is, now and from now on."""
         with self._changed:
             self.over = True
             self._changed.notify_all()
+        self._ended.set()

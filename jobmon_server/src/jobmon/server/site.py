@@ -8,7 +8,6 @@ import logging
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -19,14 +18,13 @@ from gunicorn.glogging import Logger
 
 from jobmon.server import metrics
 from jobmon.server.auth.listening import check as check_listening
-from jobmon.server.reaper import reap
+from jobmon.server.background import Background
 from jobmon.server.serve import make_app
 from jobmon.server.service import Service
 
 log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 30
-ROUND_SECONDS = 5.0
 CONNECTIONS = 10_000  # of one process; one that is idle costs no thread
 LINE_BYTES = 8190  # of a request with a thousand ids
 
@@ -70,6 +68,7 @@ class _Site(BaseApplication):
         self._open_service = open_service
         self._listening = listening
         self._service: Service | None = None
+        self._background: Background | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -89,6 +88,7 @@ class _Site(BaseApplication):
             "control_socket_disable": True,
             "logger_class": _Log,
             "post_worker_init": self._begin,
+            "worker_exit": lambda arbiter, worker: self._leave(),
             "child_exit": lambda arbiter, worker: metrics.forget(worker.pid),
         }.items():
             if name in self.cfg.settings:
@@ -97,7 +97,8 @@ class _Site(BaseApplication):
     def load(self) -> Any:
         """Called in each process."""
         self._service = self._open_service()
-        threading.Thread(target=_rounds, args=(self._service,), daemon=True).start()
+        self._background = Background(self._service)
+        self._background.start()
         return make_app(self._service)
 
     def _begin(self, worker: Any) -> None:
@@ -112,11 +113,8 @@ class _Site(BaseApplication):
 
         signal.signal(signal.SIGTERM, leave)
 
-
-def _rounds(service: Service) -> None:
-    while not service.signals.over:
-        try:
-            service.write(reap)
-        except Exception:  # the top of a loop: the next round tries again
-            log.exception("a round of the reaper failed")
-        time.sleep(ROUND_SECONDS)
+    def _leave(self) -> None:
+        """Called in each process at its end, however it came to that."""
+        if self._service is not None and self._background is not None:
+            self._service.signals.end()
+            self._background.end()

@@ -55,10 +55,15 @@ def check_health(connection: Connection, file: Path) -> None:
         return
     verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
     if verdict != "ok":
-        raise ConfigError(
-            f"the database {file} is damaged ({verdict}); nothing was changed. Restore a copy of it, or move it "
-            "away together with its -wal and -shm files to begin anew."
-        )
+        raise damaged(file, verdict)
+
+
+def damaged(file: Path, how: object) -> ConfigError:
+    """What to say of a database that is not whole."""
+    return ConfigError(
+        f"the database {file} is damaged ({how}); nothing was changed. Put a copy back with `jobmon-server db "
+        "restore FILE`, or move it away together with its -wal and -shm files to begin anew."
+    )
 
 
 @contextlib.contextmanager

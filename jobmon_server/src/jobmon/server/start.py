@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from jobmon.core.defaults import Settings
+from jobmon.core.exceptions import ServerError
 from jobmon.core.local_server import read_token
 from jobmon.server import backup, db, schema, sqlite_file, tokens
 from jobmon.server.admission import Admission
@@ -76,13 +77,21 @@ def open_database(settings: Settings, folder: Path) -> db.Database:
     database = db.Database(url, settings.sqlite.synchronous)
     try:
         if file is not None:
-            database.read(lambda connection: sqlite_file.check_health(connection, file))
+            _check_health(database, file)
             _bring_up_to_date(database, file)
         database.read(schema.check)
     except Exception:
         database.dispose()
         raise
     return database
+
+
+def _check_health(database: db.Database, file: Path) -> None:
+    """Raises ConfigError also when the file is so damaged that nothing of it can be read."""
+    try:
+        database.read(lambda connection: sqlite_file.check_health(connection, file))
+    except (sa.exc.DatabaseError, ServerError) as error:
+        raise sqlite_file.damaged(file, getattr(error, "orig", error)) from error
 
 
 def _bring_up_to_date(database: db.Database, file: Path) -> None:

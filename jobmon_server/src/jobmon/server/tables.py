@@ -76,6 +76,14 @@ server_state = _table(
     Column("value", String(255), nullable=False),
 )
 
+role_lease = _table(
+    "role_lease",
+    Column("name", String(64), primary_key=True),
+    Column("epoch", Id, nullable=False),  # grows with each change of holder
+    Column("holder", Name, nullable=False),  # one server process of all that there ever were
+    Column("deadline_at", Double, nullable=False),
+)
+
 tool = _table("tool", _id(), Column("name", Name, nullable=False, unique=True))
 
 tool_version = _table(
@@ -114,7 +122,7 @@ workflow = _table(
     _status(),
     Column("status_at", Double, nullable=False),
     Column("created_at", Double, nullable=False),
-    Column("deadline_at", Double, nullable=False),  # of its bind, while it is registering
+    Column("deadline_at", Double, nullable=False),  # of its bind and its first run, while it is registering
     Column("bound_at", Double, nullable=True),  # when its last chunk came
     Column("max_concurrently_running", Id, nullable=False),
     _ref("first_task_id"),
@@ -126,6 +134,7 @@ workflow = _table(
     _one_of("workflow"),
     UniqueConstraint("tool_version_id", "args_hash", name="uq_workflow_args"),
     Index("ix_workflow_owner", "owner", "id"),
+    Index("ix_workflow_status", "status", "deadline_at"),
     **_NEVER_AGAIN,
 )
 

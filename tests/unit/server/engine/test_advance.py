@@ -119,7 +119,7 @@ def test_time_that_is_up_ends_the_run_when_its_attempts_are_gone(make_world) -> 
     world.advance(one)
 
     assert (one.status, world.status(), world.column("SELECT status FROM task")) == ("E", "F", ["Q"])
-    assert run(world, "reason") == "timeout: seconds_until_timeout=100 went by"
+    assert run(world, "reason") == "timeout: seconds_until_timeout went by, 100 s after the run began"
 
 
 def test_a_run_that_waits_for_its_kills_after_its_time_is_not_asked_again_at_once(make_world) -> None:

@@ -7,6 +7,7 @@ from faults.world import Node, World
 from jobmon.server import doctor, tables
 from jobmon.server.db import Database
 from jobmon.server.store.doctor import CHECKS
+from jobmon.server.store.moves import Stamp, move
 from jobmon_conformance import invariants
 
 
@@ -91,7 +92,9 @@ def test_an_attempt_without_a_deadline_is_due(world):
 
     left, said = examine(world, repair=True)
     assert left == 0
-    assert said[0].startswith("attempts without a deadline: attempt 1 of task 1 (I) has no deadline -> due now")
+    assert said[0].startswith(
+        "attempts without a deadline: attempt 1 of task 1 (I) has no deadline -> its distributor has an hour"
+    )
     assert examine(world)[0] == 0
 
 
@@ -151,3 +154,28 @@ def test_a_finished_workflow_is_well_by_the_doctor_and_by_the_invariants(databas
         invariants.check(connection)
     assert examine(world) == (0, ["all is well"])
     assert len({check.name for check in CHECKS}) == len(CHECKS)
+
+
+def test_a_workflow_whose_run_is_over_is_halted_so_that_it_can_be_resumed(world):
+    world.write(lambda c, at: move(c, "workflow_run", 1, [(1, "I")], "E", Stamp(at, "test")))
+
+    left, said = examine(world, repair=True)
+    assert (left, said[0]) == (
+        0,
+        "workflows without a run: workflow 1 (I) has no run that is under way: nobody drives it -> halted; a "
+        "resume goes on with it",
+    )
+    assert world.status() == "H"
+
+
+def test_a_batch_that_its_distributor_holds_for_long_is_named_with_what_the_cluster_says(world):
+    harm(world, tables.task_instance, deadline_at=world.at - 1)
+    harm(world, tables.batch, created_at=world.at - 4000)
+    harm(world, tables.workflow_run, notice="Slurm does not answer")
+
+    left, said = examine(world, repair=True)
+    assert left == 2
+    assert said[0].startswith(
+        "batches that nobody submits: batch 1 of workflow 1 was given to its distributor 400"
+    )
+    assert said[0].endswith("which does not say what became of it (Slurm does not answer)")

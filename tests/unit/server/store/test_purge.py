@@ -10,7 +10,7 @@ from jobmon.server.db import Database
 from jobmon.server.store import purge as store
 
 LATER = 10_000.0
-STAYS = {"tool", "tool_version", "template_version", "cluster", "queue", "server_state", "id_block"}
+STAYS = {"tool", "tool_version", "template_version", "cluster", "queue", "server_state", "role_lease", "id_block"}
 
 
 @pytest.fixture

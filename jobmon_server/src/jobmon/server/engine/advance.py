@@ -116,7 +116,7 @@ def _judge(connection: Connection, run: AnyRow, at: float) -> AnyRow:
         reason = ""
         if at >= run.timeout_at:
             limit = run.timeout_at - run.created_at
-            reason = f"timeout: seconds_until_timeout={limit:.0f} went by"
+            reason = f"timeout: seconds_until_timeout went by, {limit:.0f} s after the run began"
         elif run.fail_fast and totals(connection, run.workflow_id).fatal:
             reason = "fail_fast: a task failed for good"
         if reason:

@@ -57,10 +57,14 @@ class Cut:
 
 
 _CLUSTER = sa.select(resources.c.cluster, resources.c.refused).where(resources.c.id == sa.bindparam("of"))
-_WAITING = (  # ix_batch_status
+_UNFINISHED = sa.exists().where(
+    task_instance.c.id.between(batch.c.first_instance_id, batch.c.first_instance_id + batch.c.size - 1),
+    ~one_of(task_instance.c.status, final("task_instance")),
+)
+_WAITING = (  # ix_batch_status; one whose attempts are all over is looked for by nobody, so it would wait for ever
     sa.select(resources.c.cluster, sa.func.count().label("waiting"))
     .join_from(batch, resources, resources.c.id == batch.c.resources_id)
-    .where(batch.c.workflow_id == sa.bindparam("of"), one_of(batch.c.status, "I"))
+    .where(batch.c.workflow_id == sa.bindparam("of"), one_of(batch.c.status, "I"), _UNFINISHED)
     .group_by(resources.c.cluster)
 )
 
@@ -188,10 +192,6 @@ def _batch(row: AnyRow, look_first: bool) -> Batch:
     )
 
 
-_UNFINISHED = sa.exists().where(
-    task_instance.c.id.between(batch.c.first_instance_id, batch.c.first_instance_id + batch.c.size - 1),
-    ~one_of(task_instance.c.status, final("task_instance")),
-)
 _BATCHES = (
     sa.select(
         batch,

@@ -14,9 +14,11 @@ from sqlalchemy.engine import Connection
 from jobmon.core.transitions import final
 from jobmon.server import tables
 from jobmon.server.db import one_of
-from jobmon.server.reaper import GRACE_SECONDS, end_lost_runs
+from jobmon.server.reaper import GRACE_SECONDS, end_lost_runs, halt
 from jobmon.server.store import purge
+from jobmon.server.store.batches import INTENT_SECONDS
 from jobmon.server.store.counters import counted, recount
+from jobmon.server.store.moves import Stamp
 from jobmon.server.store.runs import LIVE
 
 
@@ -146,6 +148,57 @@ def _stray_runs(connection: Connection, _at: float) -> list[Finding]:
     ]  # fmt: skip
 
 
+def _unled(connection: Connection, _at: float) -> list[Finding]:
+    workflow = tables.workflow
+    rows = connection.execute(sa.select(workflow.c.id, workflow.c.status).where(*_UNLED).order_by(workflow.c.id))
+    return [
+        Finding(row.id, f"workflow {row.id} ({row.status}) has no run that is under way: nobody drives it")
+        for row in rows
+    ]
+
+
+def _halt(connection: Connection, workflow_id: int, at: float) -> str:
+    workflow = tables.workflow
+    _lock(connection, workflow_id)
+    if connection.execute(sa.select(workflow.c.id).where(workflow.c.id == workflow_id, *_UNLED)).first() is None:
+        return ""
+    halt(connection, workflow_id, Stamp(at, "doctor", "no run was under way"))
+    return "halted; a resume goes on with it"
+
+
+_UNLED = (  # ix_workflow_status
+    one_of(tables.workflow.c.status, "QIOR"),
+    ~sa.exists()
+    .where(tables.workflow_run.c.workflow_id == tables.workflow.c.id, one_of(tables.workflow_run.c.status, LIVE))
+    .correlate(tables.workflow),
+)
+
+
+def _unsubmitted(connection: Connection, at: float) -> list[Finding]:
+    """A distributor that lives tries for as long as its cluster is away: named, and left to people."""
+    attempt, batch, run = tables.task_instance, tables.batch, tables.workflow_run
+    late = (
+        sa.select(batch.c.id, batch.c.workflow_id, batch.c.created_at, sa.func.max(run.c.notice).label("notice"))
+        .join(run, run.c.workflow_id == batch.c.workflow_id)
+        .join(attempt, attempt.c.batch_id == batch.c.id)
+        .where(
+            one_of(run.c.status, LIVE),  # ix_workflow_run_status
+            one_of(batch.c.status, "I"),  # ix_batch_status
+            attempt.c.workflow_id == batch.c.workflow_id,
+            one_of(attempt.c.status, "I"),  # ix_instance_active
+            attempt.c.deadline_at < at,
+        )
+        .group_by(batch.c.id, batch.c.workflow_id, batch.c.created_at)
+        .order_by(batch.c.id)
+    )
+    return [
+        Finding(row.id, f"batch {row.id} of workflow {row.workflow_id} was given to its distributor "
+                f"{at - row.created_at:.0f} s ago, which does not say what became of it"
+                + (f" ({row.notice})" if row.notice else ""))
+        for row in connection.execute(late)
+    ]  # fmt: skip
+
+
 def _timeless(connection: Connection, _at: float) -> list[Finding]:
     attempt = tables.task_instance
     over = one_of(attempt.c.status, final("task_instance"))
@@ -159,8 +212,9 @@ def _timeless(connection: Connection, _at: float) -> list[Finding]:
 def _give_deadline(connection: Connection, instance_id: int, at: float) -> str:
     attempt = tables.task_instance
     mine = (attempt.c.id == instance_id) & sa.or_(attempt.c.deadline_at.is_(None), attempt.c.deadline_at <= 0)
-    connection.execute(sa.update(attempt).where(mine).values(deadline_at=at))
-    return "due now: its cluster is asked about it"
+    unsubmitted = connection.execute(sa.select(attempt.c.id).where(mine, attempt.c.status == "I")).first()
+    connection.execute(sa.update(attempt).where(mine).values(deadline_at=at + INTENT_SECONDS * bool(unsubmitted)))
+    return "its distributor has an hour to submit it" if unsubmitted else "due now: its cluster is asked about it"
 
 
 def _ownerless(connection: Connection, _at: float) -> list[Finding]:
@@ -238,7 +292,9 @@ CHECKS = (
     Check("gates", _gates, _set_gate),
     Check("lost runs", _lost_runs, _end_run),
     Check("stray runs", _stray_runs),
+    Check("workflows without a run", _unled, _halt),
     Check("attempts without a deadline", _timeless, _give_deadline),
+    Check("batches that nobody submits", _unsubmitted),
     Check("tasks without an owner", _ownerless),
     Check("tasks never due", _forgotten, _make_due),
     Check("orphans", _orphans, _remove),

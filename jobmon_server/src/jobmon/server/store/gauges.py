@@ -7,6 +7,7 @@ from sqlalchemy.engine import Connection
 
 from jobmon.server import db
 from jobmon.server.db import one_of
+from jobmon.server.store.roles import Holding, holdings
 from jobmon.server.store.runs import LIVE
 from jobmon.server.tables import array, batch, workflow_run
 
@@ -14,16 +15,17 @@ _STATUSES = ("queued", "delayed", "active", "done", "fatal")
 
 
 class Gauges(NamedTuple):
-    """Tasks of workflows with a live run by where they are, and those runs."""
+    """Tasks of workflows with a live run by where they are, those runs, and who has which background role."""
 
     tasks: dict[str, int]
     runs: dict[str, int]
     held_up: int
     unknown_submits: int
+    roles: list[Holding]
 
 
 def gauges(connection: Connection) -> Gauges:
-    """Read them all: three statements over what is live, whatever the size of the database."""
+    """Read them all: a few statements over what is live, whatever the size of the database."""
     at = db.now(connection)
     tasks = connection.execute(_TASKS).one()
     named = {name: int(tasks._mapping[name]) for name in _STATUSES}
@@ -33,6 +35,7 @@ def gauges(connection: Connection) -> Gauges:
         runs={"alive": int(runs.alive), "silent": int(runs.all) - int(runs.alive)},
         held_up=int(runs.held_up),
         unknown_submits=int(connection.execute(_UNKNOWN).scalar_one()),
+        roles=holdings(connection, at),
     )
 
 

@@ -23,6 +23,13 @@ def upgrade() -> None:
         sa.Column("value", sa.String(255), nullable=False),
     )
     steps.create_table(
+        "role_lease",
+        sa.Column("name", sa.String(64), primary_key=True),
+        sa.Column("epoch", Id, nullable=False),
+        sa.Column("holder", sa.String(255), nullable=False),
+        sa.Column("deadline_at", sa.Double(), nullable=False),
+    )
+    steps.create_table(
         "tool",
         sa.Column("id", Id, primary_key=True, autoincrement=True),
         sa.Column("name", sa.String(255), nullable=False, unique=True),
@@ -75,6 +82,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     steps.create_index("ix_workflow_owner", "workflow", ["owner", "id"])
+    steps.create_index("ix_workflow_status", "workflow", ["status", "deadline_at"])
     steps.create_table(
         "workflow_attribute",
         sa.Column("workflow_id", Id, primary_key=True, autoincrement=False),
