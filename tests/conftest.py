@@ -1,6 +1,25 @@
-"""Set-up of every test process."""
+"""Set-up of every test process, and the figures that tests measure."""
 
+import os
 import signal
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from faults import figures
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much the fault tests shall do, and where their figures go."""
+    group = parser.getgroup("jobmon faults")
+    group.addoption("--cycles", type=int, metavar="N", help="kill parts of running workflows N times in all")
+    group.addoption("--figures", type=Path, metavar="FILE", help="keep the figures there: docs/faults.toml")
+
+
+# A busy machine is no reason to fail: what hangs is ended by pytest-timeout.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 def pytest_configure() -> None:
@@ -10,3 +29,17 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The table of what was measured, where it was asked for."""
+    asked = config.getoption("cycles") or config.getoption("figures") or os.environ.get("JOBMON_TEST_LONG")
+    found, sums = figures.figures(report for several in terminalreporter.stats.values() for report in several)
+    if not asked or not found:
+        return
+    terminalreporter.section("what was measured")
+    for line in figures.table(found, sums):
+        terminalreporter.line(line)
+    if file := config.getoption("figures"):
+        figures.keep(file, found)
+        terminalreporter.line(f"kept in {file}; `python docs/build.py` puts it into docs/reliability.md")

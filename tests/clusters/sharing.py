@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 
 from clusters.cluster import Cluster, locked
-from clusters.packages import Unavailable
+from clusters.packages import Forbidden, Unavailable
 
 Made = TypeVar("Made", bound=Cluster)
 
@@ -37,9 +37,11 @@ def shared(make: Callable[[], Made]) -> Iterator[Made]:
 
 
 def here_or_skipped(make: Callable[[], Made]) -> Made:
-    """A cluster that is not up yet; skips the test, under CI fails it, where packages are missing."""
+    """What is made; skips the test, under CI fails it, where packages are missing, and says what is forbidden."""
     try:
         return make()
+    except Forbidden as forbidden:
+        pytest.skip(str(forbidden))
     except Unavailable as missing:
         if os.environ.get("CI"):
             raise

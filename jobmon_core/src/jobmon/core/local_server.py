@@ -42,10 +42,10 @@ class ServerFile(msgspec.Struct, frozen=True):
 
 
 def read_server_file(data_dir: Path) -> ServerFile | None:
-    """The server's own note, or None when none was left there."""
+    """The server's own note, or None when none was left there, or can be read there."""
     try:
         return msgspec.json.decode((data_dir / "server.json").read_bytes(), type=ServerFile)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
@@ -110,12 +110,11 @@ def ensure(data_dir: Path) -> Address:
     """The address of the embedded server, which is started when it is not running.
 
     Many processes may ask at once: one starts it, the others wait. Raises ServerUnreachable with the last
-    lines of its log when it does not come up.
+    lines of its log when it does not come up, ConfigError when its folder cannot be written.
     """
     found = find(data_dir)
     if found:
         return found
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     deadline = time.monotonic() + START_SECONDS
     with _start_lock(data_dir):
         found = find(data_dir)
@@ -161,6 +160,14 @@ def _exists(pid: int) -> bool:
 
 @contextlib.contextmanager
 def _start_lock(data_dir: Path) -> Iterator[None]:
-    with (data_dir / "start.lock").open("w") as handle:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (data_dir / "start.lock").open("w")
+    except OSError as error:
+        raise ConfigError(
+            f"your server's folder {data_dir} cannot be written ({error.strerror}). Mend that, or set "
+            "JOBMON__SERVER__DATA_DIR to another folder on a local disk."
+        ) from error
+    with lock as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -120,7 +120,7 @@ def _read(file: Path) -> Any:
 
     try:
         return yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # YAML's dates are no YAMLErrors
         raise ConfigError(f"settings file {file} cannot be read: {error}") from error
 
 

@@ -1,11 +1,13 @@
 """From how a command ended to its outcome: the verdict, the sentence for the user, the measured usage."""
 
+import contextlib
 import os
 
 from jobmon.core.constants import FailureClass, TaskInstanceStatus
 from jobmon.core.quantities import format_memory
 from jobmon.core.wire import Outcome
 from jobmon.distributor.local.attempt import Attempt
+from jobmon.distributor.worker.output import shortage
 from jobmon.distributor.worker.tail import read_tail
 from jobmon.distributor.worker.verdict import judge
 
@@ -22,7 +24,7 @@ def outcome(attempt: Attempt, node: str, tail_bytes: int) -> Outcome:
         status=status,
         failure_class=failure_class,
         exit_code=code,
-        message=_message(attempt, sentence, node, tail_bytes) if sentence else attempt.warning,
+        message=_message(attempt, sentence, node, tail_bytes) if sentence else _note(attempt),
         peak_memory_bytes=peak_bytes,
         cpu_seconds=attempt.usage.ru_utime + attempt.usage.ru_stime,
         wall_seconds=attempt.wall_seconds,
@@ -102,10 +104,19 @@ def _peak_bytes(attempt: Attempt) -> int:
 def _message(attempt: Attempt, sentence: str, node: str, tail_bytes: int) -> str:
     """What happened, where to look, and the end of what the command said."""
     lines = [f"The command {sentence} on {node}. Standard error: {attempt.stderr}"]
-    if attempt.warning:
-        lines.append(f"Note: {attempt.warning}")
+    if note := _note(attempt):
+        lines.append(f"Note: {note}")
     try:
         lines.append(read_tail(attempt.stderr, tail_bytes).rstrip("\n"))
     except OSError as error:
         lines.append(f"(its standard error cannot be read: {error.strerror})")
     return "\n".join(lines).rstrip("\n")
+
+
+def _note(attempt: Attempt) -> str:
+    """What is wrong with the files of its output."""
+    notes = [attempt.warning]
+    for path in (attempt.order.stdout_dir, attempt.stderr):
+        with contextlib.suppress(OSError):
+            notes.append(shortage(path))
+    return "; ".join(filter(None, notes))

@@ -237,7 +237,7 @@ def read(file: Path) -> Past | None:
                 past = entry
             elif past is not None:
                 entry.apply(past)
-    except (FileNotFoundError, msgspec.MsgspecError):
+    except (FileNotFoundError, msgspec.MsgspecError, ValueError, RecursionError):
         return None
     return past
 

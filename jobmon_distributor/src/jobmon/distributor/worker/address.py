@@ -62,6 +62,6 @@ class Target:
         host, colon, port = self.authority.rpartition(":")
         if not colon or port.endswith("]"):
             host, port = self.authority, "443" if self.tls else "80"
-        if not host or not port.isdecimal() or int(port) > 65535:
+        if not host or not port.isdecimal() or len(port) > 5 or int(port) > 65535:
             raise Unanswered(f"{self.authority!r} is not the host and port of a server")
         return host.strip("[]"), int(port)

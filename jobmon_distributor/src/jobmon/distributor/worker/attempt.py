@@ -9,7 +9,7 @@ from .bare import posix
 from .command import MARK, Command
 from .deadline import within
 from .environment import merged
-from .output import open_outputs
+from .output import open_outputs, shortage
 from .talk import further, report
 from .usage import own_memory_group
 from .verdict import SUPERSEDED, Verdict, judge, shell_code
@@ -161,12 +161,18 @@ class Attempt:
 
     def _message(self, verdict: Verdict) -> str:
         """What the user reads: what happened and where, then the end of standard error."""
-        lines = [output.warning for output in self._outputs if output.warning]
+        lines = [output.warning for output in self._outputs] + self._shortages()
         if verdict.status != "D":
             path = self._outputs[1].path
             lines.insert(0, f"The command {verdict.sentence} on node {self._runner.node}; standard error: {path}")
             lines.append(_tail(path, self._arguments.tail_bytes))
         return "\n".join(line for line in lines if line)
+
+    def _shortages(self) -> list[str]:
+        try:
+            return within(DISK_SECONDS, lambda: [shortage(output.path) for output in self._outputs])
+        except OSError:  # a disk that cannot say how much room it has
+            return []
 
     def _report(self, outcome: dict[str, Any]) -> None:
         """Tell the server, else leave the outcome in the spool. A signal to end cuts the waiting short."""

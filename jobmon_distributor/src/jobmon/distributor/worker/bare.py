@@ -41,6 +41,8 @@ def decode(body: bytes) -> Any:
         decoded, end = make_scanner(_Plain)(text, 0)  # type: ignore[arg-type]  # the stub means another one
         if end == len(text):
             return decoded
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     except (ImportError, AttributeError, TypeError, ValueError, StopIteration, SystemError):
         pass
     import json  # whose word counts, above all on what is wrong with the text

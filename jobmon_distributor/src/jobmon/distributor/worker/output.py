@@ -45,3 +45,10 @@ def open_outputs(grant: Grant, fallback: str) -> tuple[Output, Output]:
         Output(grant.stdout_dir, fallback, f"{grant.name}.o{grant.instance_id}"),
         Output(grant.stderr_dir, fallback, f"{grant.name}.e{grant.instance_id}"),
     )
+
+
+def shortage(path: str) -> str:
+    """What to tell of an output on a disk without any room left, "" of another one. Raises OSError."""
+    room = posix.statvfs(path)
+    is_full = room.f_blocks and not room.f_bavail
+    return f"the disk of {path} is full: the end of this output may be missing" if is_full else ""
