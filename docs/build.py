@@ -14,7 +14,7 @@ from jobmon.core.transitions import KINDS, diagram
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 MARK = re.compile(r"mark\.promise\(([^)]*)\)")
-TEST = re.compile(r"^(?:async )?def (test_\w+)|^class (Test\w+|\w+Machine)\b", re.MULTILINE)
+TEST = re.compile(r"^ *(?:async )?def (test_\w+)|^class (Test\w+|\w+Machine)\b", re.MULTILINE)
 
 
 def states() -> str:

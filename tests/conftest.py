@@ -14,6 +14,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """How much the fault tests shall do, and where their figures go."""
     group = parser.getgroup("jobmon faults")
     group.addoption("--cycles", type=int, metavar="N", help="kill parts of running workflows N times in all")
+    group.addoption("--long", action="store_true", help="the long form of every test that has one: hours")
     group.addoption("--figures", type=Path, metavar="FILE", help="keep the figures there: docs/faults.toml")
 
 
@@ -22,10 +23,12 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
-def pytest_configure() -> None:
-    """Hear the signals of a terminal: a shell starts what it puts into the background with some of them ignored,
+def pytest_configure(config: pytest.Config) -> None:
+    """Say that it shall be long before any test is imported; hear the signals of a terminal: a shell starts what it puts into the background with some of them ignored,
     and whatever the tests start would inherit that.
     """
+    if config.getoption("long"):
+        os.environ["JOBMON_TEST_LONG"] = "1"
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)

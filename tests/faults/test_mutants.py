@@ -78,6 +78,16 @@ MUTANTS = {
         "    return len(rows)\n\n\n"
         "def _unused(connection: Connection, workflow_id: int, stamp: Stamp) -> int:",
     ),
+    "silence is never noticed": (
+        reconcile,
+        'connection.execute(_SILENT, {"of": workflow_id, "at": stamp.at})',
+        'connection.execute(_SILENT, {"of": workflow_id, "at": 0})',
+    ),
+    "a lease that lasts is given to another one": (
+        runs,
+        "if run.holder and run.deadline_at > at and not _seen_dead(run):",
+        "if False:",
+    ),
     "a resume does not count anew": (runs, "done = recount(connection, workflow_id).done", "done = 0"),
     "a resume queues what is not absorbed": (runs, '("E", task.c.due_at.is_not(None))', '("E", sa.true())'),
     "a repeated start is another one": (
@@ -117,10 +127,15 @@ def search(number: int) -> tuple[int, float]:
 @pytest.mark.timeout(900)
 @pytest.mark.usefixtures("_life")
 @pytest.mark.parametrize("name", MUTANTS)
-def test_a_bug_put_into_the_server_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_put_into_the_server_is_found(
+    name: str, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("bugs put in", 1)
     mutate(monkeypatch, *MUTANTS[name])
 
-    search(QUICKEST.get(name, 0))
+    _, seconds = search(QUICKEST.get(name, 0))
+    assert seconds < FOUND_SECONDS
+    record_property("bugs found", 1)
 
 
 if LONG:

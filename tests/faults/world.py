@@ -243,10 +243,15 @@ class World:
             self.distributors.append(distributor)
         one = distributor
         request = wire.LeaseRequest(holder=one.holder, host=HOST, pid=2, version="4")
+        table = tables.workflow_run
+        query = sa.select(table.c.holder, table.c.deadline_at).where(table.c.id == one.run_id)
+        before = self.database.read(lambda c: c.execute(query).one())
+        others = before.holder not in ("", one.holder) and before.deadline_at > self.at
         try:
             answer = self.send(lambda c, at: runs.take_lease(c, one.run_id, request, at))
         except LeaseLost:
             answer = None
+        assert not (answer and others), f"F65: {one.holder} was given the lease that {before.holder} still has"
         if answer and heard:
             one.fence = answer.fence
         elif heard:

@@ -192,9 +192,15 @@ def ask(
 @pytest.mark.promise("F40", "F72")
 @pytest.mark.parametrize("name, mode", CASES)
 def test_whatever_comes_in_is_answered_as_declared(
-    described: Any, server: Server, name: str, mode: GenerationMode
+    described: Any,
+    server: Server,
+    name: str,
+    mode: GenerationMode,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    ask(described, server, name, mode, EXAMPLES)
+    calls = ask(described, server, name, mode, EXAMPLES)
+
+    record_property("calls of the API", calls)
 
 
 if LONG:

@@ -144,8 +144,18 @@ def test_other_tasks_under_the_same_args_are_refused(client: Client) -> None:
             client.announce(request_id="b2", identity_hash="other", task_count=9, resume=resume)
 
 
+@pytest.mark.promise("F62")
+def test_a_workflow_whose_script_ended_before_it_began_a_run_is_gone_on_with(client: Client) -> None:
+    bound = client.bind()
+    again = client.announce(request_id="b2")
+
+    assert (again.workflow_id, again.send) == (bound.workflow_id, "none")
+
+
 def test_the_same_workflow_again_without_resume_is_refused(client: Client) -> None:
-    client.bind()
+    bound = client.bind()
+    client.start(bound.workflow_id)
+    client.set("UPDATE workflow_run SET status = 'E'")
 
     with pytest.raises(WorkflowAlreadyExists, match=r"resume=True"):
         client.announce(request_id="b2")

@@ -86,7 +86,7 @@ def _may_bind_again(connection: Connection, found: AnyRow, request: BindRequest,
             f"{known} is being run: {describe_holder(run)}. Use run(resume=True) to take it over, or follow "
             f"it with `jobmon workflow status -w {found.id}`."
         )
-    if not request.resume:
+    if not request.resume and found.current_run_id is not None:  # else its script ended before it began a run
         raise WorkflowAlreadyExists(f"{known} exists and is not finished. Use run(resume=True) to go on with it.")
 
 
