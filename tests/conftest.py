@@ -24,8 +24,10 @@ settings.load_profile("patient")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say that it shall be long before any test is imported; hear the signals of a terminal: a shell starts what it puts into the background with some of them ignored,
-    and whatever the tests start would inherit that.
+    """Say that it shall be long before any test is imported, and hear the signals of a terminal.
+
+    A shell starts what it puts into the background with some of them ignored, and whatever the tests start would
+    inherit that.
     """
     if config.getoption("long"):
         os.environ["JOBMON_TEST_LONG"] = "1"
