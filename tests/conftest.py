@@ -18,6 +18,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--figures", type=Path, metavar="FILE", help="keep the figures there: docs/faults.toml")
 
 
+TOLD_LINES = 60  # of each
+
 # A busy machine is no reason to fail: what hangs is ended by pytest-timeout.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
@@ -37,7 +39,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The table of what was measured, where it was asked for."""
+    """Why first tries failed; the table of what was measured, where it was asked for."""
+    for report in terminalreporter.getreports("rerun"):
+        terminalreporter.section(f"first try of {report.nodeid}")
+        terminalreporter.line("\n".join(report.longreprtext.splitlines()[-TOLD_LINES:]))
     asked = config.getoption("cycles") or config.getoption("figures") or os.environ.get("JOBMON_TEST_LONG")
     found, sums = figures.figures(report for several in terminalreporter.stats.values() for report in several)
     if not asked or not found:
