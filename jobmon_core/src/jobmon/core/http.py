@@ -7,8 +7,10 @@ connections, time-outs, cut answers, a proxy's error page - is simply tried agai
 
 import math
 import random
+import ssl
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -68,6 +70,7 @@ class Server:
         self._on_wait = on_wait
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy from the environment must not see a loopback server
+        self._session.verify = _authorities()
         self.requests_sent = 0
 
     @property
@@ -142,6 +145,16 @@ class Server:
         if reply.status_code == Unauthorized.http_status:
             self._address = None  # the next call looks for another token
         return _read(route, url + path, reply)
+
+
+def _authorities() -> str | bool:
+    """The certificates that this machine trusts, as workers do; True, for those that come with requests, if none.
+
+    SSL_CERT_FILE and SSL_CERT_DIR name others, as for any program that uses OpenSSL.
+    """
+    known = ssl.get_default_verify_paths()
+    folder = known.capath and any(Path(known.capath).iterdir()) and known.capath
+    return known.cafile or folder or True
 
 
 def _pause(state: tenacity.RetryCallState) -> float:
