@@ -22,6 +22,7 @@ class Driver:
         self.server = workflow.server
         self.token = Path(os.environ["JOBMON__HTTP__TOKEN_FILE"]).read_text().strip()
         self.steps: list[float] = []
+        self.more = True  # something was left for the next step
         self._launched: list[wire.Launched] = []
         self._run_id, self._fence = self._begin(workflow.workflow_id)
 
@@ -43,5 +44,6 @@ class Driver:
         if not wait_seconds:
             self.steps.append(time.perf_counter() - began)
         assert answer.status in "BIOR", answer
+        self.more = answer.more
         self._launched = [wire.Launched(batch_id=one.batch_id, job_id=str(one.batch_id)) for one in answer.submit]
         return answer.submit

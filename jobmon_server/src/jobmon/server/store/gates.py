@@ -17,6 +17,8 @@ from jobmon.server.store.counters import Changes
 from jobmon.server.store.moves import Stamp, move
 from jobmon.server.tables import gate, gate_member, task
 
+FEW_GATES = 8
+
 
 def lower(connection: Connection, done_ids: Sequence[int]) -> None:
     """Count these completions off all gates that wait for them, and open those that reach zero."""
@@ -59,7 +61,7 @@ def _open(size: int) -> sa.Update:
 
 def pass_open(connection: Connection, workflow_id: int, at_most: int, changes: Changes, stamp: Stamp) -> bool:
     """Queue up to `at_most` tasks of open gates; returns whether some are left for the next step."""
-    rows = connection.execute(_BEHIND_OPEN, {"of": workflow_id, "most": at_most}).all()
+    rows = _behind_open(connection, workflow_id, at_most)
     waiting = [row for row in rows if row.status == "G"]
     ready = [(row.id, "G") for row in waiting if not row.deferred]
     deferred = [(row.id, "G") for row in waiting if row.deferred]
@@ -70,30 +72,62 @@ def pass_open(connection: Connection, workflow_id: int, at_most: int, changes: C
             changes.add(row.array_id, delayed=1)
         else:
             changes.add(row.array_id, queued=1)
-    _mark_passed(connection, workflow_id, rows, complete=len(rows) < at_most)
     return len(rows) == at_most
 
 
-_BEHIND_OPEN = (  # ix_gate_state finds the gates, ix_task_gate their tasks in order
-    sa.select(task.c.id, task.c.gate_id, task.c.array_id, task.c.status, task.c.deferred)
-    .join(gate, gate.c.id == task.c.gate_id)
-    .where(gate.c.workflow_id == sa.bindparam("of"), one_of(gate.c.state, "O"), task.c.id > gate.c.passed_upto)
-    .order_by(gate.c.id, task.c.id)
-    .limit(sa.bindparam("most"))
-)
+def _behind_open(connection: Connection, workflow_id: int, at_most: int) -> list[AnyRow]:
+    """The next tasks behind open gates, which are marked as passed so far.
+
+    A gate is read by itself when there are few, or when a part of it has passed, for then it is large: databases
+    sort all that is behind all gates before they give the first rows of a join.
+    """
+    gates = connection.execute(_OPEN_GATES, {"of": workflow_id, "most": FEW_GATES + 1}).all()
+    rows: list[AnyRow] = []
+    for one in gates if len(gates) <= FEW_GATES else [one for one in gates if one.passed_upto]:
+        rows += _behind(connection, one, at_most - len(rows))
+        if len(rows) == at_most:
+            return rows
+    return rows + (_behind_many(connection, workflow_id, at_most - len(rows)) if len(gates) > FEW_GATES else [])
 
 
-def _mark_passed(connection: Connection, workflow_id: int, rows: Sequence[AnyRow], *, complete: bool) -> None:
-    if complete:
+def _behind(connection: Connection, one: AnyRow, at_most: int) -> Sequence[AnyRow]:
+    where = {"gate": one.id, "after": one.passed_upto, "most": at_most}
+    rows = connection.execute(_BEHIND_ONE, where).all()
+    marked = {"passed_upto": rows[-1].id} if len(rows) == at_most else {"state": "P"}
+    connection.execute(sa.update(gate).where(gate.c.id == one.id).values(**marked))
+    return rows
+
+
+def _behind_many(connection: Connection, workflow_id: int, at_most: int) -> list[AnyRow]:
+    rows = list(connection.execute(_BEHIND_OPEN, {"of": workflow_id, "most": at_most}))
+    if len(rows) < at_most:
         connection.execute(_PASS_ALL, {"of": workflow_id})
-        return
+        return rows
     last = rows[-1]
     connection.execute(_PASS_ALL.where(gate.c.id < last.gate_id), {"of": workflow_id})
     connection.execute(sa.update(gate).where(gate.c.id == last.gate_id).values(passed_upto=last.id))
+    return rows
 
 
-_PASS_ALL = (
-    sa.update(gate)
-    .where(gate.c.workflow_id == sa.bindparam("of"), one_of(gate.c.state, "O"))  # ix_gate_state
-    .values(state="P")
+_TASK = (task.c.id, task.c.gate_id, task.c.array_id, task.c.status, task.c.deferred)
+_IS_OPEN = (gate.c.workflow_id == sa.bindparam("of"), one_of(gate.c.state, "O"))  # ix_gate_state
+_OPEN_GATES = (
+    sa.select(gate.c.id, gate.c.passed_upto)
+    .where(*_IS_OPEN)
+    .order_by(gate.c.passed_upto.desc(), gate.c.id)
+    .limit(sa.bindparam("most"))
 )
+_BEHIND_ONE = (  # ix_task_gate
+    sa.select(*_TASK)
+    .where(task.c.gate_id == sa.bindparam("gate"), task.c.id > sa.bindparam("after"))
+    .order_by(task.c.id)
+    .limit(sa.bindparam("most"))
+)
+_BEHIND_OPEN = (
+    sa.select(*_TASK)
+    .join(gate, gate.c.id == task.c.gate_id)
+    .where(*_IS_OPEN, task.c.id > gate.c.passed_upto)
+    .order_by(gate.c.id, task.c.id)
+    .limit(sa.bindparam("most"))
+)
+_PASS_ALL = sa.update(gate).where(*_IS_OPEN).values(state="P")
