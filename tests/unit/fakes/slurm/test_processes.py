@@ -137,7 +137,7 @@ def test_a_requeued_task_runs_again_while_its_first_copy_may_go_on(slurm, submit
     slurm.wait(lambda: written(tmp_path / "copies"))
     first = slurm.pid("1")
     slurm.requeue("1", survives=True)
-    slurm.wait(lambda: "[1]" in (tmp_path / "copies").read_text())
+    slurm.wait(lambda: (tmp_path / "copies").exists() and "[1]" in (tmp_path / "copies").read_text())
     second = slurm.pid("1")
 
     assert lives(first)
