@@ -150,7 +150,7 @@ def test_a_job_that_can_never_start_fails_with_slurms_reason(fake: FakeSlurm, pl
 
 @pytest.mark.promise("F61")
 def test_the_number_of_commands_does_not_grow_with_the_tasks(fake: FakeSlurm, place: Place) -> None:
-    place.option(poll_seconds=30)
+    place.option(poll_seconds=30, reuse_seconds=0)  # no spare places that would be cancelled
     script = place.start(200, "--command", "true")
 
     place.ends(script)
