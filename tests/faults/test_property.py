@@ -27,7 +27,6 @@ from jobmon.core.constants import MAX_CONCURRENTLY_RUNNING
 from jobmon.core.ids import BatchId, TaskInstanceId
 from jobmon.server.db import Database
 from jobmon.server.engine import advance
-from jobmon.server.store import gates
 from jobmon_conformance import invariants
 
 LONG = os.environ.get("JOBMON_TEST_LONG") == "1"
@@ -345,7 +344,6 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps of the engine so small that most of them leave something for the next."""
     for name, most in (("ABSORB_AT_MOST", 2), ("PASS_AT_MOST", 3), ("START_AT_MOST", 3)):
         monkeypatch.setattr(advance, name, most)
-    monkeypatch.setattr(gates, "FEW_GATES", 1)
 
 
 @pytest.fixture

@@ -205,14 +205,18 @@ class Home:
             if not script.is_over:
                 script.kill()
         left = self.wait_until_quiet()
-        if self.pids("server"):  # it may be starting
-            wait_for(lambda: local_server.find(self.data_dir), "the server's note")
+        wait_for(self._is_served_by_one, "one server that serves, or none")
         local_server.stop(self.data_dir)
         left |= self.processes()
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         assert not left, f"left running: {left}"
+
+    def _is_served_by_one(self) -> bool:
+        """It may be starting, and one that came too late may be leaving."""
+        servers = self.pids("server")
+        return not servers or len(servers) == 1 and local_server.find(self.data_dir) is not None
 
     def wait_until_quiet(self) -> dict[int, str]:
         """What still runs, besides the server, after a while."""

@@ -22,6 +22,7 @@ from jobmon.core.http import Server
 from jobmon.core.local_server import ServerFile, ensure, find, read_server_file, stop
 from jobmon.core.processes import lives
 from jobmon.core.resources import Resources
+from jobmon.server.sqlite_file import only_one
 from jobmon_conformance import invariants
 
 CYCLES = 200 if os.environ.get("JOBMON_TEST_LONG") == "1" else 20
@@ -141,10 +142,23 @@ def test_a_second_server_on_the_folder_is_refused_with_the_name_of_the_first(fol
         [sys.executable, "-m", "jobmon.server.embedded", str(folder)], capture_output=True, text=True, timeout=60
     )
 
-    assert second.returncode != 0
+    assert second.returncode == local_server.SERVED_ALREADY
     assert f"{folder} is served already by pid {first.pid} on {first.host}" in second.stderr
     assert note_of(folder) == first
     assert find(folder) is not None
+
+
+@pytest.mark.promise("F14")
+def test_who_comes_while_another_server_starts_or_ends_gets_one_in_the_end(folder: Path) -> None:
+    """The folder is another's for a while, who does not say where it listens."""
+    before = ensure(folder)
+    stop(folder)
+    with only_one(folder):
+        starting = subprocess.Popen([sys.executable, "-c", ENSURE, str(folder)], stdout=subprocess.PIPE)
+        wait_for(lambda: (folder / "server.log").read_text().count("served already") >= 2, "two refusals")
+
+    assert starting.communicate(timeout=30)[0].decode().strip() == before.url
+    assert find(folder) == before
 
 
 def test_a_server_that_cannot_start_says_why(folder: Path) -> None:

@@ -73,12 +73,8 @@ def test_a_failed_member_keeps_the_gate_shut(make_world) -> None:
     assert statuses(world) == ["F", "G"]
 
 
-@pytest.mark.parametrize("few", [0, 2, gates.FEW_GATES])  # so many gates at most are read one by one
 @pytest.mark.parametrize("portion", [1, 2, 3, 4, 5, 100])
-def test_open_gates_are_passed_in_portions_that_leave_nobody_behind(
-    make_world, portion: int, few: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(gates, "FEW_GATES", few)
+def test_open_gates_are_passed_in_portions_that_leave_nobody_behind(make_world, portion: int) -> None:
     world = make_world(
         [*(Node() for _ in range(5)), *(Node(frozenset({i})) for i in range(4)), *(Node(frozenset({4})),) * 2],
         driven=False,

@@ -125,6 +125,22 @@ def test_batches_of_a_distributor_that_was_replaced_are_unknown_until_somebody_l
     assert read(Metrics(world.database).text())["jobmon_unknown_submits"][()] == 1
 
 
+def test_nobody_looks_for_a_batch_whose_commands_are_over(make_world: MakeWorld) -> None:
+    world = make_world()
+    distributor = world.distributors[-1]
+    batch = next(iter(distributor.hand.values()))
+    world.submit(distributor, batch, answered=False)
+    runner = world.start_process((batch.batch_id, 0))
+    world.claim(runner)
+    world.finish(runner, "D")
+    world.report(runner)
+    world.at += 1000
+    world.take_lease()
+
+    assert sum(read(Metrics(world.database).text())["jobmon_runs"].values()) == 1
+    assert read(Metrics(world.database).text())["jobmon_unknown_submits"][()] == 0
+
+
 def test_a_scrape_asks_as_much_whatever_there_is(make_world: MakeWorld) -> None:
     world = make_world([Node()] * 50)
     counted, asked = Metrics(world.database), []

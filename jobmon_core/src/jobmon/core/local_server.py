@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # the HTTP library is imported when there is a server to ask:
     from jobmon.core.wire import Health
 
 START_SECONDS = 30.0
+SERVED_ALREADY = 75  # how a server ends that finds another one over its folder (EX_TEMPFAIL of sysexits.h)
 SWEPT_WITH_ITS_TASK = "JOBMON_EXECUTOR"  # the mark of a task's processes, which end with it: the server does not
 
 
@@ -120,9 +121,11 @@ def ensure(data_dir: Path) -> Address:
         found = find(data_dir)
         process = None if found else launch(data_dir)
         while found is None and time.monotonic() < deadline:
-            ended = process is not None and process.poll() is not None
+            ended = process.poll() if process is not None else None
             found = find(data_dir)
-            if ended and found is None:
+            if found is None and ended == SERVED_ALREADY:  # by one that starts, or that ends
+                process = launch(data_dir)
+            elif found is None and ended is not None:
                 break
             time.sleep(0.01)
         if process is not None and process.poll() is None:

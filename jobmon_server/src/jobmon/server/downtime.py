@@ -41,14 +41,13 @@ def forgive(connection: Connection, at: float) -> None:
 
 
 def _shift(connection: Connection, moved: Callable[[sa.Column[float]], sa.ColumnElement[float]]) -> None:
-    for table, waits in (
-        (task_instance, one_of(task_instance.c.status, "IORTK")),
-        (workflow_run, one_of(workflow_run.c.status, LIVE)),
-        (workflow, one_of(workflow.c.status, "G")),
+    for table, waits, times in (
+        (task_instance, one_of(task_instance.c.status, "IORTK"), ("deadline_at",)),
+        (workflow_run, one_of(workflow_run.c.status, LIVE), ("deadline_at", "timeout_at")),
+        (workflow, one_of(workflow.c.status, "G"), ("deadline_at",)),
     ):
-        connection.execute(sa.update(table).where(waits).values(deadline_at=moved(table.c.deadline_at)))
-    live = one_of(workflow_run.c.status, LIVE)  # the time that its user gave a run is put off too
-    connection.execute(sa.update(workflow_run).where(live).values(timeout_at=moved(workflow_run.c.timeout_at)))
+        later = {time: moved(table.c[time]) for time in times}
+        connection.execute(sa.update(table).where(waits).values(**later))
 
 
 def _nearer(deadline: sa.Column[float], seconds: float, soon: float) -> sa.ColumnElement[float]:

@@ -21,10 +21,10 @@ import msgspec
 import waitress.server
 
 from jobmon.core.exceptions import ConfigError
-from jobmon.core.local_server import ServerFile, read_server_file
+from jobmon.core.local_server import SERVED_ALREADY, ServerFile, read_server_file
 from jobmon.core.logs import set_up
 from jobmon.core.routes import BULK_BYTES
-from jobmon.core.settings import load_settings
+from jobmon.core.settings import Settings, load_settings
 from jobmon.server import db
 from jobmon.server.auth.listening import check as check_listening
 from jobmon.server.background import ROUND_SECONDS, Background
@@ -33,7 +33,7 @@ from jobmon.server.observe import make_form
 from jobmon.server.reaper import is_driven
 from jobmon.server.serve import make_app
 from jobmon.server.service import Service
-from jobmon.server.sqlite_file import only_one
+from jobmon.server.sqlite_file import ServedAlready, only_one
 from jobmon.server.start import open_service
 
 log = logging.getLogger(__name__)
@@ -71,6 +71,14 @@ def main() -> None:
     settings = load_settings()
     set_up(settings.logging.level, form=make_form(settings.server.log_format))
     sys.setswitchinterval(0.001)  # a reply waits for the thread that has the interpreter: let it be short
+    try:
+        _serve(folder, settings)
+    except ServedAlready as error:
+        log.error("%s", error)
+        sys.exit(SERVED_ALREADY)
+
+
+def _serve(folder: Path, settings: Settings) -> None:
     with only_one(folder):
         hosts = frozenset({"127.0.0.1", "localhost", "::1", socket.gethostname(), settings.server.host})
         service = open_service(settings, folder, hosts)

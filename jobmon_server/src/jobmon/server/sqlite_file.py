@@ -66,16 +66,20 @@ def damaged(file: Path, how: object) -> ConfigError:
     )
 
 
+class ServedAlready(ConfigError):
+    """Another process has the SQLite database."""
+
+
 @contextlib.contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Hold the lock of a SQLite database's folder. Raises ConfigError naming the process that has it."""
+    """Hold the lock of a SQLite database's folder. Raises ServedAlready naming the process that has it."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / "db.lock").open("a+") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             handle.seek(0)
-            raise ConfigError(f"{folder} is served already by {handle.read().strip() or 'another'}") from None
+            raise ServedAlready(f"{folder} is served already by {handle.read().strip() or 'another'}") from None
         handle.truncate(0)
         handle.write(f"pid {os.getpid()} on {socket.gethostname()}")
         handle.flush()

@@ -61,10 +61,12 @@ _UNFINISHED = sa.exists().where(
     task_instance.c.id.between(batch.c.first_instance_id, batch.c.first_instance_id + batch.c.size - 1),
     ~one_of(task_instance.c.status, final("task_instance")),
 )
-_WAITING = (  # ix_batch_status; one whose attempts are all over is looked for by nobody, so it would wait for ever
+# What nobody has said to be on its cluster. One whose attempts are all over is looked for by nobody any more.
+IS_INTENDED = (one_of(batch.c.status, "I"), _UNFINISHED)  # ix_batch_status
+_WAITING = (
     sa.select(resources.c.cluster, sa.func.count().label("waiting"))
     .join_from(batch, resources, resources.c.id == batch.c.resources_id)
-    .where(batch.c.workflow_id == sa.bindparam("of"), one_of(batch.c.status, "I"), _UNFINISHED)
+    .where(batch.c.workflow_id == sa.bindparam("of"), *IS_INTENDED)
     .group_by(resources.c.cluster)
 )
 
@@ -206,7 +208,7 @@ _BATCHES = (
     .where(batch.c.workflow_id == sa.bindparam("of"))
     .order_by(batch.c.id)
 )
-_INTENDED = _BATCHES.where(one_of(batch.c.status, "I"), _UNFINISHED)  # ix_batch_status
+_INTENDED = _BATCHES.where(*IS_INTENDED)
 _LAUNCHED = _BATCHES.where(
     batch.c.job_id != "",
     batch.c.id.in_(  # ix_instance_active

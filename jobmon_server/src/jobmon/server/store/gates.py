@@ -17,8 +17,6 @@ from jobmon.server.store.counters import Changes
 from jobmon.server.store.moves import Stamp, move
 from jobmon.server.tables import gate, gate_member, task
 
-FEW_GATES = 8
-
 
 def lower(connection: Connection, done_ids: Sequence[int]) -> None:
     """Count these completions off all gates that wait for them, and open those that reach zero."""
@@ -78,21 +76,19 @@ def pass_open(connection: Connection, workflow_id: int, at_most: int, changes: C
 def _behind_open(connection: Connection, workflow_id: int, at_most: int) -> list[AnyRow]:
     """The next tasks behind open gates, which are marked as passed so far.
 
-    A gate is read by itself when there are few, or when a part of it has passed, for then it is large: databases
-    sort all that is behind all gates before they give the first rows of a join.
+    The first gate is read by itself, for it may be large: databases sort all that is behind all gates before they
+    give the first rows of a join. A gate of which a part has passed is the first; there is at most one.
     """
-    gates = connection.execute(_OPEN_GATES, {"of": workflow_id, "most": FEW_GATES + 1}).all()
-    rows: list[AnyRow] = []
-    for one in gates if len(gates) <= FEW_GATES else [one for one in gates if one.passed_upto]:
-        rows += _behind(connection, one, at_most - len(rows))
-        if len(rows) == at_most:
-            return rows
-    return rows + (_behind_many(connection, workflow_id, at_most - len(rows)) if len(gates) > FEW_GATES else [])
+    gates = connection.execute(_FIRST_GATES, {"of": workflow_id}).all()
+    rows = _behind(connection, gates[0], at_most) if gates else []
+    if len(gates) > 1 and len(rows) < at_most:
+        rows += _behind_many(connection, workflow_id, at_most - len(rows))
+    return rows
 
 
-def _behind(connection: Connection, one: AnyRow, at_most: int) -> Sequence[AnyRow]:
+def _behind(connection: Connection, one: AnyRow, at_most: int) -> list[AnyRow]:
     where = {"gate": one.id, "after": one.passed_upto, "most": at_most}
-    rows = connection.execute(_BEHIND_ONE, where).all()
+    rows = list(connection.execute(_BEHIND_ONE, where))
     marked = {"passed_upto": rows[-1].id} if len(rows) == at_most else {"state": "P"}
     connection.execute(sa.update(gate).where(gate.c.id == one.id).values(**marked))
     return rows
@@ -111,11 +107,11 @@ def _behind_many(connection: Connection, workflow_id: int, at_most: int) -> list
 
 _TASK = (task.c.id, task.c.gate_id, task.c.array_id, task.c.status, task.c.deferred)
 _IS_OPEN = (gate.c.workflow_id == sa.bindparam("of"), one_of(gate.c.state, "O"))  # ix_gate_state
-_OPEN_GATES = (
+_FIRST_GATES = (
     sa.select(gate.c.id, gate.c.passed_upto)
     .where(*_IS_OPEN)
     .order_by(gate.c.passed_upto.desc(), gate.c.id)
-    .limit(sa.bindparam("most"))
+    .limit(2)
 )
 _BEHIND_ONE = (  # ix_task_gate
     sa.select(*_TASK)

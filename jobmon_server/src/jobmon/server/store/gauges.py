@@ -7,6 +7,7 @@ from sqlalchemy.engine import Connection
 
 from jobmon.server import db
 from jobmon.server.db import one_of
+from jobmon.server.store.batches import IS_INTENDED
 from jobmon.server.store.roles import Holding, holdings
 from jobmon.server.store.runs import LIVE
 from jobmon.server.tables import array, batch, workflow_run
@@ -63,7 +64,7 @@ _UNKNOWN = (
     .join(workflow_run, workflow_run.c.workflow_id == batch.c.workflow_id)
     .where(
         _IS_LIVE,
-        one_of(batch.c.status, "I"),  # ix_batch_status
+        *IS_INTENDED,
         (batch.c.workflow_run_id != workflow_run.c.id) | (batch.c.fence != workflow_run.c.fence),
     )
 )
