@@ -52,11 +52,11 @@ def inside(size: str) -> dict[str, float]:
     driver = Driver("independent", int(size), max_concurrently_running=running)
     nodes = _Nodes(driver)
     while nodes.running < running or driver.more:
-        nodes.start(driver.step())
+        nodes.start(driver.batches())
     filling, driver.steps = driver.steps, []
     for _ in range(STEPS):
         nodes.end(ENDED_IN_STEP)
-        nodes.start(driver.step())
+        nodes.start(driver.batches())
     steps = statistics.quantiles(driver.steps, n=100)
     return {
         "bind_seconds": driver.bind_seconds,

@@ -2,15 +2,15 @@
 
 import os
 import time
-import uuid
 from pathlib import Path
 
 from bench.shapes import build
-from jobmon.core import __version__, routes, wire
+from jobmon.core import wire
+from jobmon_conformance.drive import Driven
 
 
-class Driver:
-    """Bound, begun, its lease taken. `steps` has the seconds of each step that was not told to wait."""
+class Driver(Driven):
+    """Of a workflow that was bound for it. `steps` has the seconds of each step that was not told to wait."""
 
     def __init__(self, shape: str, size: int, **limits: int) -> None:
         """Built and bound by the client, in a user's environment; `bind_seconds` is the time of the latter."""
@@ -19,28 +19,16 @@ class Driver:
         began = time.perf_counter()
         workflow.bind()
         self.bind_seconds = time.perf_counter() - began
-        self.server = workflow.server
+        super().__init__(workflow, seconds_until_timeout=1e6)
         self.token = Path(os.environ["JOBMON__HTTP__TOKEN_FILE"]).read_text().strip()
         self.steps: list[float] = []
         self.more = True  # something was left for the next step
         self._launched: list[wire.Launched] = []
-        self._run_id, self._fence = self._begin(workflow.workflow_id)
 
-    def _begin(self, workflow_id: int) -> tuple[int, int]:
-        host, pid = os.uname().nodename, os.getpid()
-        start = wire.StartRunRequest(
-            request_id=uuid.uuid4().hex, user="bench", host=host, pid=pid, version=__version__,
-            seconds_until_timeout=1e6,
-        )  # fmt: skip
-        run_id = self.server.call(routes.START_RUN, start, workflow_id=workflow_id).workflow_run_id
-        lease = wire.LeaseRequest(holder=uuid.uuid4().hex, host=host, pid=pid, version=__version__)
-        return run_id, self.server.call(routes.LEASE, lease, run_id=run_id).fence
-
-    def step(self, wait_seconds: float = 0) -> list[wire.Batch]:
-        """One step of the run; the batches, which are launched as far as the next step will say."""
-        request = wire.AdvanceRequest(fence=self._fence, launched=self._launched, wait_seconds=wait_seconds)
+    def batches(self, wait_seconds: float = 0) -> list[wire.Batch]:
+        """Those of one step, which are launched as far as the next one will say."""
         began = time.perf_counter()
-        answer = self.server.call(routes.ADVANCE, request, run_id=self._run_id)
+        answer = self.step(launched=self._launched, wait_seconds=wait_seconds)
         if not wait_seconds:
             self.steps.append(time.perf_counter() - began)
         assert answer.status in "BIOR", answer

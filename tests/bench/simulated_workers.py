@@ -16,7 +16,7 @@ import msgspec
 from jobmon.core import wire
 from jobmon.core.ids import BatchId
 from jobmon.core.routes import API_VERSION, WORK
-from jobmon.distributor.worker.link import _pause_seconds
+from jobmon.distributor.worker.link import pause_seconds
 
 HEAD = (
     "POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nX-API: {version}\r\n"
@@ -106,7 +106,7 @@ class _Worker:
                 return msgspec.json.decode(text, type=wire.WorkAnswer)
             self._all.refused[status] = self._all.refused.get(status, 0) + 1
             assert status in (0, 429, 502, 503, 504), f"{kind}: {status} {text!r}"
-            await asyncio.sleep(_pause_seconds(tries, wished))
+            await asyncio.sleep(pause_seconds(tries, wished))
             tries += 1
 
     async def _ask(self, body: bytes) -> tuple[int, float, bytes]:

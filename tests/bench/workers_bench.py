@@ -51,14 +51,14 @@ def measure(case: Case) -> Sample:
         mariadb(Path(name, "mariadb")) as url,
         served(Path(name), url, JOBMON__SERVER__THREADS=str(THREADS)) as site,
     ):
-        words = ["--inside", "workers_bench", case.shape, str(case.size), str(site._server.pid), url]
+        words = ["--inside", "workers_bench", case.shape, str(case.size), str(site.server_pid), url]
         script = site.start(str(Path(__file__).with_name("run.py")), *words)
         if case.shape == "return":
             site.wait_for(lambda: "workers run" in script.err, "all workers", 3600)
             site.kill("server")
             time.sleep(AWAY_SECONDS)
             site.serve()
-            (Path(name) / "back").write_text(str(site._server.pid))
+            (Path(name) / "back").write_text(str(site.server_pid))
         assert script.end(7200) == 0, script.err
         seen = json.loads(script.out.splitlines()[-1])
     return Sample(seen.pop("p99_ms"), seen.pop("floor_ms"), seen)
@@ -127,7 +127,7 @@ async def _live(shape: str, size: int, server_pid: int, url: str) -> dict[str, f
 async def _drive(driver: Driver, places: asyncio.Queue[Place]) -> None:
     """As a distributor does whose cluster takes everything; each place is there at once."""
     while True:
-        for batch in await asyncio.to_thread(driver.step, wait_seconds=1):
+        for batch in await asyncio.to_thread(driver.batches, wait_seconds=1):
             for index in range(batch.size):
                 places.put_nowait(Place(batch.batch_id, index))
 

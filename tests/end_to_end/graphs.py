@@ -1,5 +1,6 @@
 """Small workflows for tests, of commands that leave a witness."""
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,6 +8,7 @@ from jobmon.client.task import Task
 from jobmon.client.task_template import TaskTemplate
 from jobmon.client.tool import Tool
 from jobmon.client.workflow import Workflow
+from jobmon.core.exceptions import JobmonError
 from jobmon_conformance.home import Home
 from jobmon_conformance.witness import noted
 
@@ -22,6 +24,16 @@ def workflow_of(tool: Tool, tasks: Iterable[Task], **options: Any) -> Workflow:
     workflow = tool.create_workflow(**{"default_cluster_name": "local", **options})
     workflow.add_tasks(tasks)
     return workflow
+
+
+def run_and_say(workflow: Workflow, resume: str | None) -> None:
+    """The end of a script that a test reads: the letter, or what refused it. `resume` is hot, cold or None."""
+    try:
+        status = workflow.run(resume=resume is not None, reset_running_jobs=resume != "hot")
+    except JobmonError as error:
+        print(type(error).__name__, error, flush=True)
+        sys.exit(3)
+    print(workflow.workflow_id, status, flush=True)
 
 
 def numbers(home: Home, word: str) -> list[str]:

@@ -4,11 +4,10 @@
 """
 
 import argparse
-import sys
 from pathlib import Path
 
+from end_to_end.graphs import run_and_say
 from jobmon.client.api import Tool
-from jobmon.core.exceptions import JobmonError
 from jobmon_conformance.witness import noted
 
 parser = argparse.ArgumentParser()
@@ -31,9 +30,4 @@ workflow = tool.create_workflow(
     name="waiting", workflow_args=options.args, default_cluster_name="local", chunk_size=options.chunk
 )
 workflow.add_tasks(step.create_tasks(number=list(range(options.tasks)), release=release))
-try:
-    status = workflow.run(resume=options.resume is not None, reset_running_jobs=options.resume != "hot")
-except JobmonError as error:
-    print(type(error).__name__, error, flush=True)
-    sys.exit(3)
-print(workflow.workflow_id, status, flush=True)
+run_and_say(workflow, options.resume)

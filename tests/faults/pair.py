@@ -16,7 +16,7 @@ from clusters.databases import free_port
 from faults.site import COMMAND, Site
 from jobmon.core.routes import READY
 from jobmon.server.tables import metadata
-from jobmon_conformance.home import wait_for
+from jobmon_conformance.home import tidied, wait_for
 from jobmon_conformance.invariants import none_is_lost
 
 NGINX = """
@@ -230,13 +230,7 @@ def served_twice(folder: Path, database_url: str) -> Iterator[Pair]:
     """Both are up, and at the end nothing is left running."""
     with TemporaryDirectory(prefix="jobmon-pair-") as sockets:  # the path of a socket may not be long
         pair = Pair(folder, Path(sockets), database_url)
-        try:
+        with tidied(pair):
             pair.upgrade()
             pair.serve()
             yield pair
-        except BaseException:
-            with suppress(AssertionError):
-                pair.leave()
-                pair.close()
-            raise
-        pair.close()

@@ -6,7 +6,7 @@ By default they last until there is a file `release` beside the witness.
 import argparse
 import json
 
-from end_to_end.graphs import template
+from end_to_end.graphs import run_and_say, template
 from jobmon.client.api import Tool
 
 WAIT = "while [ ! -e ${WITNESS%/*}/release ]; do sleep 0.1; done"
@@ -35,5 +35,4 @@ workflow = tool.create_workflow(
     max_concurrently_running=options.at_once,
 )
 workflow.add_tasks(step.create_tasks(number=list(range(options.tasks))))
-status = workflow.run(resume=options.resume is not None, reset_running_jobs=options.resume != "hot")
-print(workflow.workflow_id, status, flush=True)
+run_and_say(workflow, options.resume)

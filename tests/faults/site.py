@@ -14,9 +14,9 @@ import requests
 import sqlalchemy as sa
 
 from clusters.databases import free_port, mariadb
-from clusters.packages import Unavailable
+from clusters.sharing import here_or_skipped
 from jobmon.core.routes import READY
-from jobmon_conformance.home import Home, wait_for
+from jobmon_conformance.home import Home, tidied, wait_for
 from jobmon_conformance.invariants import check
 
 COMMAND = str(Path(sys.executable).with_name("jobmon-server"))
@@ -53,6 +53,12 @@ class Site(Home):
                 [COMMAND, *words], env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         wait_for(self._is_ready, "the server")
+
+    @property
+    def server_pid(self) -> int:
+        """Of its first process."""
+        assert self._server is not None, "serve() comes first"
+        return self._server.pid
 
     def _is_ready(self) -> bool:
         assert self._server is not None and self._server.poll() is None, (self.folder / "server.log").read_text()
@@ -95,17 +101,11 @@ def served(folder: Path, database_url: str = "", processes: int = 1, **environme
     """A site that must be quiet at the end; when the test fails, it is only cleared."""
     site = Site(folder, database_url, processes)
     site.environment |= environment
-    try:
+    with tidied(site):
         if database_url:
             site.upgrade()
         site.serve()
         yield site
-    except BaseException:
-        with suppress(AssertionError):
-            site.leave()
-            site.close()
-        raise
-    site.close()
 
 
 @pytest.fixture
@@ -115,10 +115,4 @@ def mariadb_url() -> Iterator[str]:
     Its folder is none of pytest's, which another pytest on this machine closes to the server's own user.
     """
     with tempfile.TemporaryDirectory(prefix="jobmon-mariadb-") as folder, ExitStack() as running:
-        try:
-            url = running.enter_context(mariadb(Path(folder)))
-        except Unavailable as missing:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(str(missing))
-        yield url
+        yield here_or_skipped(lambda: running.enter_context(mariadb(Path(folder))))

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,20 @@ import pytest
 
 import end_to_end
 from clusters.sharing import here_or_skipped
-from fakes.slurm import FakeSlurm, faults
-from fakes.slurm import Node as Machine
 from fakes.work_peer import WorkPeer
 from faults.clocks import WallClock
 from faults.conftest import home
 from faults.place import Place
+from faults.slurm.conftest import fake, place
 from faults.world import Node, World
 from integration.worker.conftest import peer, start_worker, worker_argv
 from jobmon.core.local_server import find
 from jobmon.core.resources import Resources
 from jobmon.server import downtime, reaper
-from jobmon_conformance.home import Home, opened
+from jobmon_conformance.home import Home
 from unit.server.conftest import database, make_world
 
-__all__ = ["database", "home", "make_world", "peer", "start_worker", "worker_argv"]
+__all__ = ["database", "fake", "home", "make_world", "peer", "place", "start_worker", "worker_argv"]
 
 WAITING = str(Path(next(iter(end_to_end.__path__))) / "waiting.py")
 LONG = bool(os.environ.get("JOBMON_TEST_LONG"))
@@ -118,16 +117,6 @@ def test_a_step_of_the_servers_own_clock_ends_no_run_and_no_attempt(
 
     ends_well(home, script, 8)
     assert home.column("SELECT new FROM audit WHERE kind = 'R' ORDER BY id")[-1] == "D"
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    """A home beside a fake Slurm."""
-    with FakeSlurm(tmp_path / "slurm", [Machine("n1", cpus=4)], message_timeout=1, kill_wait=1) as fake:
-        here = faults.mangled(lambda text: text.replace("NodeHostName=fakehost", "NodeHostName=localhost"))
-        fake.fault("scontrol", here, times=None, when=lambda call: "node" in call.argv)
-        with opened(tmp_path) as home:
-            yield Place(home, "slurm", fake.environment)
 
 
 @pytest.mark.promise("F37")

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from clusters.sharing import here_or_skipped
-from fakes.slurm import FakeSlurm, Node, faults
 from fakes.work_peer import WorkPeer
 from faults import disks, stream
 from faults.conftest import home
 from faults.place import QUICK, SCRIPT, Place
+from faults.slurm.conftest import fake, place
 from integration.worker.conftest import peer, start_worker, worker_argv
-from jobmon_conformance.home import Home, Script, opened
+from jobmon_conformance.home import Home, Script
 
-__all__ = ["home", "peer", "start_worker", "worker_argv"]
+__all__ = ["fake", "home", "peer", "place", "start_worker", "worker_argv"]
 
 STREAM = Path(__file__).with_name("stream.py")
 LONG = bool(os.environ.get("JOBMON_TEST_LONG"))
@@ -42,16 +42,6 @@ def disk(tmp_path: Path) -> Iterator[disks.Passing]:
     """Where the outputs of `home` and `place` are."""
     with ExitStack() as mounted:
         yield here_or_skipped(lambda: mounted.enter_context(disks.passing(tmp_path / "real", tmp_path / "runs")))
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    """A home beside a fake Slurm."""
-    with FakeSlurm(tmp_path / "slurm", [Node("n1", cpus=4)], message_timeout=1, kill_wait=1) as fake:
-        here = faults.mangled(lambda text: text.replace("NodeHostName=fakehost", "NodeHostName=localhost"))
-        fake.fault("scontrol", here, times=None, when=lambda call: "node" in call.argv)
-        with opened(tmp_path) as home:
-            yield Place(home, "slurm", fake.environment)
 
 
 def room(folder: Path) -> int:

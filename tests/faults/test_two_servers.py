@@ -16,15 +16,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from clusters.databases import SERVERS
-from clusters.packages import Unavailable
 from fakes.slurm import FakeSlurm
 from fakes.stored_workflow import StoredWorkflow
 from faults.pair import SAYS_THAT_IT_DOES_NOT, UNTIL, Pair, served_twice
 from faults.place import Place
 from faults.slurm.conftest import fake
+from integration.databases.conftest import start_quick
 from jobmon.server import tables
 
 __all__ = ["fake"]
@@ -54,16 +53,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     The database's folder is none of pytest's, which another pytest on this machine closes to its own user.
     """
     with tempfile.TemporaryDirectory(prefix=f"jobmon-{request.param}-") as folder, ExitStack() as running:
-        try:
-            url = running.enter_context(SERVERS[request.param](Path(folder)))
-        except Unavailable as missing:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(str(missing))
-        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-        with engine.connect() as connection:
-            for statement in QUICK[request.param]:
-                connection.exec_driver_sql(statement)
+        url = start_quick(running, request.param, Path(folder))
         yield running.enter_context(served_twice(tmp_path_factory.mktemp("pair"), url))
 
 

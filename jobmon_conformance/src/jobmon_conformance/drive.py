@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from jobmon.client.workflow import Workflow
 from jobmon.core import __version__, routes, wire
 from jobmon.core.cluster import Cluster, JobState, instances
 from jobmon.core.settings import load_settings
@@ -18,7 +19,30 @@ from jobmon_conformance.until import until
 from jobmon_conformance.work import workflow_of
 
 
-class Drive:
+class Driven:
+    """A run of a bound workflow that this process drives: begun, its lease taken."""
+
+    def __init__(self, workflow: Workflow, **options: Any) -> None:
+        """`options` are those of a StartRunRequest."""
+        self.server = workflow.server
+        here = {"host": os.uname().nodename, "pid": os.getpid(), "version": __version__}
+        start = wire.StartRunRequest(request_id=uuid.uuid4().hex, user="me", **here, **options)
+        answer = self.server.call(routes.START_RUN, start, workflow_id=workflow.workflow_id)
+        self._run_id = answer.workflow_run_id
+        lease = wire.LeaseRequest(holder=uuid.uuid4().hex, **here)
+        self._fence = self.server.call(routes.LEASE, lease, run_id=self._run_id).fence
+
+    def step(self, **told: Any) -> wire.AdvanceAnswer:
+        """Take one step of the run, telling the server something."""
+        request = wire.AdvanceRequest(fence=self._fence, **told)
+        return self.server.call(routes.ADVANCE, request, run_id=self._run_id)
+
+    def stop(self) -> None:
+        """The user wants the run to end; from now on `step` says what is to be cancelled."""
+        self.server.call(routes.END, wire.EndRequest(reason="a test ends it"), run_id=self._run_id)
+
+
+class Drive(Driven):
     """A workflow with one task for each command; `batch` holds all of its attempts."""
 
     def __init__(self, bench: Bench, home: Home, commands: Iterable[str], **options: Any) -> None:
@@ -26,32 +50,11 @@ class Drive:
         self.bench, self.home = bench, home
         self.workflow = workflow_of(bench, commands, **options)
         self.workflow.bind()
-        self._server = self.workflow.server
-        self._run_id = self._begin()
-        lease = wire.LeaseRequest(
-            holder=str(uuid.uuid4()), host=os.uname().nodename, pid=os.getpid(), version=__version__
-        )
-        self._fence = self._server.call(routes.LEASE, lease, run_id=self._run_id).fence
+        super().__init__(self.workflow)
         self.batch = until(lambda: self.step().submit, "a batch")[0]
         self._opened = ExitStack()
 
-    def _begin(self) -> int:
-        request = wire.StartRunRequest(
-            request_id=uuid.uuid4().hex, user="me", host=os.uname().nodename, pid=os.getpid(), version=__version__
-        )
-        workflow_id = self.workflow.workflow_id
-        return self._server.call(routes.START_RUN, request, workflow_id=workflow_id).workflow_run_id
-
     # --- the server ---
-
-    def step(self, **told: Any) -> wire.AdvanceAnswer:
-        """Take one step of the run, telling the server something."""
-        request = wire.AdvanceRequest(fence=self._fence, **told)
-        return self._server.call(routes.ADVANCE, request, run_id=self._run_id)
-
-    def stop(self) -> None:
-        """The user wants the run to end; from now on `step` says what is to be cancelled."""
-        self._server.call(routes.END, wire.EndRequest(reason="a test ends it"), run_id=self._run_id)
 
     def statuses(self) -> str:
         """The letters of all attempts, in the order of their indices."""

@@ -240,8 +240,15 @@ def _processes(entry: bytes) -> Iterator[tuple[int, str]]:
 def opened(folder: Path) -> Iterator[Home]:
     """A home that must be quiet at the end; when the test fails, it is only cleared."""
     home = Home(folder)
-    try:
+    with tidied(home):
         yield home
+
+
+@contextmanager
+def tidied(home: Home) -> Iterator[None]:
+    """At the end the home must be quiet; when the test fails, it is only cleared."""
+    try:
+        yield
     except BaseException:
         with suppress(AssertionError):
             home.leave()

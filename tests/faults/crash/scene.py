@@ -4,11 +4,9 @@ They wait for a file `release` when `--waits`; `resume` goes on with what there 
 """
 
 import argparse
-import sys
 
-from end_to_end.graphs import template
+from end_to_end.graphs import run_and_say, template
 from jobmon.client.api import Tool
-from jobmon.core.exceptions import JobmonError
 
 WAIT = "while [ ! -e ${WITNESS%/*}/release ]; do sleep 0.05; done"
 
@@ -30,9 +28,4 @@ workflow = tool.create_workflow(
 )
 first = step.create_tasks(number=list(range(options.tasks - 1)))
 workflow.add_tasks([*first, last.create_task(number=options.tasks, upstream_tasks=first)])
-try:
-    status = workflow.run(resume=options.resume is not None, reset_running_jobs=options.resume != "hot")
-except JobmonError as error:
-    print(type(error).__name__, error, flush=True)
-    sys.exit(3)
-print(workflow.workflow_id, status, flush=True)
+run_and_say(workflow, options.resume)

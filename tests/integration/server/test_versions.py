@@ -3,7 +3,7 @@
 The recordings are of whole days, one for each version of the API. A server of today must answer them as then.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from jobmon.core.routes import API_VERSION
 from jobmon.core.wire import Failure
 from jobmon.server.db import Database
 from jobmon_conformance import invariants
+from unit.server.conftest import database
+
+__all__ = ["database"]
 
 VERSIONS = sorted(path.stem.removeprefix("api-") for path in FOLDER.glob("api-*.json"))
 SITES_ALONE = {"NONCE", "MUNGE", "PEER", "LOGOUT"}  # are asked where users have names of their own
@@ -26,14 +29,6 @@ NEWER = f"{MAJOR}.{MINOR + 1}"
 OLDER = f"{MAJOR}.{max(MINOR - 1, 0)}"
 
 pytestmark = pytest.mark.promise("F67")
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/jobmon.db", "OFF")
-    database.create()
-    yield database
-    database.dispose()
 
 
 @pytest.fixture

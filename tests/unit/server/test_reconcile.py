@@ -7,6 +7,7 @@ from jobmon.core import wire
 from jobmon.server.engine.advance import HEARTBEAT_SECONDS
 from jobmon.server.store.reconcile import GRACE_SECONDS, PENDING_SECONDS
 from jobmon.server.store.work import work
+from unit.server.conftest import MakeWorld
 
 TWO = (Node(), Node())
 
@@ -21,6 +22,16 @@ def driver(world: World) -> Distributor:
 
 def batch_of(world: World) -> wire.Batch:
     return next(iter(driver(world).hand.values()))
+
+
+def paced(make_world: MakeWorld, tasks: int, **pace: int) -> World:
+    """A driven world of independent tasks on a cluster that takes batches at this pace."""
+    world = make_world(tuple(Node() for _ in range(tasks)), driven=False)
+    world.paces = [wire.Pace(cluster="toy", **pace)]
+    world.start_run(resume=False)
+    world.take_lease()
+    world.advance(driver(world))
+    return world
 
 
 def launch(world: World) -> wire.Batch:
@@ -352,11 +363,7 @@ def test_what_the_cluster_ends_because_we_wanted_it_gone_is_killed(make_world) -
 
 @pytest.mark.promise("F56")
 def test_what_can_never_be_submitted_is_tried_once_and_not_for_each_batch(make_world) -> None:
-    world = make_world(tuple(Node() for _ in range(5)), driven=False)
-    world.paces = [wire.Pace(cluster="toy", max_batch=2, max_waiting=1)]
-    world.start_run(resume=False)
-    world.take_lease()
-    world.advance(driver(world))
+    world = paced(make_world, tasks=5, max_batch=2, max_waiting=1)
     [batch] = driver(world).hand.values()
     assert batch.size == 2
 
@@ -370,11 +377,7 @@ def test_what_can_never_be_submitted_is_tried_once_and_not_for_each_batch(make_w
 
 
 def test_what_becomes_ready_while_enough_batches_wait_goes_into_the_next_one(make_world) -> None:
-    world = make_world(tuple(Node() for _ in range(7)), driven=False)
-    world.paces = [wire.Pace(cluster="toy", max_batch=2, max_waiting=2)]
-    world.start_run(resume=False)
-    world.take_lease()
-    world.advance(driver(world))
+    world = paced(make_world, tasks=7, max_batch=2, max_waiting=2)
     assert [batch.size for batch in driver(world).hand.values()] == [2, 2]
 
     world.paces = [wire.Pace(cluster="toy", max_batch=10, max_waiting=1)]
@@ -387,11 +390,7 @@ def test_what_becomes_ready_while_enough_batches_wait_goes_into_the_next_one(mak
 
 @pytest.mark.promise("F47")
 def test_a_batch_whose_commands_are_over_before_anybody_knows_its_job_holds_up_no_other(make_world) -> None:
-    world = make_world(tuple(Node() for _ in range(2)), driven=False)
-    world.paces = [wire.Pace(cluster="toy", max_batch=1, max_waiting=1)]
-    world.start_run(resume=False)
-    world.take_lease()
-    world.advance(driver(world))
+    world = paced(make_world, tasks=2, max_batch=1, max_waiting=1)
     first = batch_of(world)
     world.submit(driver(world), first, answered=False)
     runner = world.start_process((first.batch_id, 0))

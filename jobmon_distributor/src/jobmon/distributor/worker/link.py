@@ -180,7 +180,7 @@ def _repeat(once: Callable[[], Got], budget_seconds: float | None, stop: Stop | 
             return once()
         except Unanswered as unanswered:
             waited_seconds = time.monotonic() - began
-            pause = _pause_seconds(tries, unanswered.retry_after_seconds)
+            pause = pause_seconds(tries, unanswered.retry_after_seconds)
             if budget_seconds is not None and waited_seconds + pause > budget_seconds:
                 raise Unanswered(f"{unanswered} (tried for {waited_seconds:.0f} s)") from None
             if _sleep(pause, stop):
@@ -188,7 +188,7 @@ def _repeat(once: Callable[[], Got], budget_seconds: float | None, stop: Stop | 
         tries += 1
 
 
-def _pause_seconds(tries: int, wished_seconds: float) -> float:
+def pause_seconds(tries: int, wished_seconds: float) -> float:
     """Between half and all of a pause that doubles, so that thousands of workers do not come back as one."""
     longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * (1 << min(tries, 20)))
     jitter = int.from_bytes(posix.urandom(4), "big") / 2**32  # importing `random` costs 6 ms of CPU
