@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -61,6 +62,18 @@ def test_it_answers_until_it_is_told_to_end_and_ends_well(tmp_path, script):
         assert process.wait(60) == 0
     assert health["version"]
     assert (tmp_path / "jobmon.db").exists()
+
+
+@pytest.mark.parametrize("script", [WITH_IT, WITHOUT_GUNICORN])
+def test_clients_that_do_not_close_their_connections_hold_up_nobody(tmp_path, script):
+    """Waiting for one after the other would take longer than the last one here has patience."""
+    request = f"GET {HEALTH.url()} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+    with serving(tmp_path, script) as (_, url), contextlib.ExitStack() as held:
+        host, _, port = url.partition("//")[2].partition(":")
+        for _ in range(60):
+            held.enter_context(socket.create_connection((host, int(port)), timeout=60)).sendall(request)
+
+        assert requests.get(url + HEALTH.url(), timeout=30).ok
 
 
 @pytest.mark.promise("F14")

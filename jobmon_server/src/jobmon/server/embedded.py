@@ -5,7 +5,6 @@ refused; writes `server.json` once it answers; serves all of the user's scripts;
 """
 
 import argparse
-import gc
 import logging
 import os
 import resource
@@ -34,11 +33,9 @@ from jobmon.server.reaper import is_driven
 from jobmon.server.serve import make_app
 from jobmon.server.service import Service
 from jobmon.server.sqlite_file import ServedAlready, only_one
-from jobmon.server.start import open_service
+from jobmon.server.start import open_service, settle
 
 log = logging.getLogger(__name__)
-
-GARBAGE_EVERY = 20_000  # new objects: a step makes many, and hardly any in circles
 
 
 def _connections() -> int:
@@ -98,9 +95,7 @@ def _serve(folder: Path, settings: Settings) -> None:
             max_request_body_size=2 * BULK_BYTES,  # Flask refuses what is too large, in our words
         )
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that somebody waits a moment is no news
-        gc.freeze()  # what is here now stays: looking through it again and again took a tenth of the CPU
-        gc.set_threshold(GARBAGE_EVERY, 20, 50)
-        gc.enable()
+        settle()
         _announce(folder, settings.server.host, listener.getsockname()[1], service)
         end_on_signals(service, server, background)
         patience = (service, idle, settings.server.idle_exit_seconds, background)

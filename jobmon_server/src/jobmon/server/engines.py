@@ -21,8 +21,8 @@ LOCK_SECONDS = 10
 IDLE_SECONDS = 60  # inside a transaction: its process hangs, and others wait for its locks
 POOL: dict[str, Any] = {
     "pool_pre_ping": True,
-    "pool_size": 20,
-    "max_overflow": 20,
+    "pool_size": 16,  # more at once only wait for one another, and opening one costs what fifty requests do
+    "max_overflow": 0,
     "pool_timeout": 10,
     "pool_recycle": 1800,  # before firewalls and `wait_timeout` forget a connection that nobody used
     "pool_use_lifo": True,

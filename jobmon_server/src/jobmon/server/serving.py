@@ -14,7 +14,7 @@ from jobmon.core.routes import BULK_BYTES
 from jobmon.server import sqlite_file
 from jobmon.server.auth.listening import check as check_listening
 from jobmon.server.background import Background
-from jobmon.server.start import database_url, open_database, open_service, sqlite_path
+from jobmon.server.start import database_url, open_database, open_service, settle, sqlite_path
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +87,7 @@ def _by_waitress(settings: Settings, folder: Path, wanted: Wanted) -> None:
         **where,
     )
     end_on_signals(service, server, background)
+    settle()
     log.info("serving %s by waitress", wanted.bind)
     server.run()
 

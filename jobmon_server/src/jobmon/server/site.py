@@ -21,6 +21,8 @@ from jobmon.server.auth.listening import check as check_listening
 from jobmon.server.background import Background
 from jobmon.server.serve import make_app
 from jobmon.server.service import Service
+from jobmon.server.site_worker import Worker
+from jobmon.server.start import settle
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +80,7 @@ class _Site(BaseApplication):
             "bind": [where.bind],
             "workers": where.processes,
             "threads": where.threads,
-            "worker_class": "gthread",
+            "worker_class": Worker,
             "worker_connections": CONNECTIONS,
             "certfile": where.certificate or None,
             "keyfile": where.key or None,
@@ -99,7 +101,9 @@ class _Site(BaseApplication):
         self._service = self._open_service()
         self._background = Background(self._service)
         self._background.start()
-        return make_app(self._service)
+        app = make_app(self._service)
+        settle()
+        return app
 
     def _begin(self, worker: Any) -> None:
         """When this process is told to end, its polls are answered before gunicorn waits for them."""

@@ -6,7 +6,8 @@ requeue, a split brain) is told to wait while the first may live and to go away 
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ from jobmon.core.paths import file_name, output_dirs
 from jobmon.core.resources import Resources
 from jobmon.core.transitions import final
 from jobmon.core.wire import Claim, Denial, Grant, WorkAnswer, WorkRequest
-from jobmon.server.db import AnyRow, among, chunked, insert, one_of
+from jobmon.server.db import AnyRow, insert, one_of, spans, within
 from jobmon.server.store.moves import Stamp, move
 from jobmon.server.store.outcomes import ENDS, End, apply, doubt, present
 from jobmon.server.store.owners import of_attempt
@@ -98,25 +99,46 @@ def _explained(end: End) -> End:
 
 def _alive(connection: Connection, request: WorkRequest, rules: Rules, stamp: Stamp) -> list[TaskInstanceId]:
     """Put off the deadlines of running attempts; returns those that must stop."""
-    table = task_instance
     stop: list[TaskInstanceId] = []
-    for ids in chunked(request.alive):
-        own = among(table.c.id, ids) & (table.c.runner == request.runner)
-        query = sa.select(table.c.id, table.c.workflow_id, table.c.status, table.c.sequence).where(own)
-        rows = {row.id: row for row in connection.execute(query)}
-        stop += [id for id in ids if id not in rows or rows[id].status not in "RT"]
-        late: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
-        for row in rows.values():
-            if row.status == "T" and row.sequence < request.sequence:
-                late[row.workflow_id].append((row.id, "T"))
-        for workflow_id, members in late.items():
-            move(connection, "task_instance", workflow_id, members, "R", stamp)
-        connection.execute(
-            sa.update(table)
-            .where(own, table.c.status == "R", table.c.sequence < request.sequence)
-            .values(deadline_at=stamp.at + rules.silence_seconds, sequence=request.sequence)
-        )
+    for size, ids, where in spans(request.alive):
+        where |= {"by": request.runner, "said": request.sequence, "until": stamp.at + rules.silence_seconds}
+        if connection.execute(_put_off(size), where).rowcount < len(ids):
+            stop += _not_running(connection, size, ids, where, stamp)
     return stop
+
+
+def _not_running(
+    connection: Connection, size: int, ids: Sequence[int], where: Mapping[str, Any], stamp: Stamp
+) -> list[TaskInstanceId]:
+    """Which of them must stop. Those that had only been silent go on; what was said before says nothing now."""
+    rows = {row.id: row for row in connection.execute(_spoken_of(size), where)}
+    late: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
+    for row in rows.values():
+        if row.status == "T" and row.sequence < where["said"]:
+            late[row.workflow_id].append((row.id, "T"))
+    for workflow_id, members in late.items():
+        move(connection, "task_instance", workflow_id, members, "R", stamp)
+    if late:
+        connection.execute(_put_off(size), where)
+    return [TaskInstanceId(id) for id in ids if id not in rows or rows[id].status not in "RT"]
+
+
+@lru_cache(maxsize=64)
+def _put_off(size: int) -> sa.Update:
+    table = task_instance
+    return (
+        sa.update(table)
+        .where(within(table.c.id, size), table.c.runner == sa.bindparam("by"), one_of(table.c.status, "R"))
+        .where(table.c.sequence < sa.bindparam("said"))
+        .values(deadline_at=sa.bindparam("until"), sequence=sa.bindparam("said"))
+    )
+
+
+@lru_cache(maxsize=64)
+def _spoken_of(size: int) -> "sa.Select[Any]":
+    table = task_instance
+    columns = (table.c.id, table.c.workflow_id, table.c.status, table.c.sequence)
+    return sa.select(*columns).where(within(table.c.id, size), table.c.runner == sa.bindparam("by"))
 
 
 def _give_up(connection: Connection, asked: Sequence[AnyRow], request: WorkRequest, stamp: Stamp) -> set[int]:
