@@ -5,19 +5,17 @@ Floor: the rows of the tasks inserted into a bare table with two indexes of the 
 
 import statistics
 import tempfile
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from bench import floors
 from bench.driving import Driver
 from bench.figures import Case, Sample
 from bench.sandbox import in_environment
 from clusters.databases import SERVERS
+from faults.played import Played, claim_of
 from faults.site import served
-from jobmon.core import routes, wire
 
 SIZES = (1_000_000,)
 UNIT = "tasks/s"
@@ -50,13 +48,13 @@ def inside(size: str) -> dict[str, float]:
     """Bind; the first steps, which queue what waits for nothing; then steps after some tasks have ended each."""
     running = min(RUNNING, int(size) // 2)
     driver = Driver("independent", int(size), max_concurrently_running=running)
-    nodes = _Nodes(driver)
+    nodes = Played(driver.server)
     while nodes.running < running or driver.more:
-        nodes.start(driver.batches())
+        nodes.claim([claim_of(batch) for batch in driver.batches()])
     filling, driver.steps = driver.steps, []
     for _ in range(STEPS):
         nodes.end(ENDED_IN_STEP)
-        nodes.start(driver.batches())
+        nodes.claim([claim_of(batch) for batch in driver.batches()])
     steps = statistics.quantiles(driver.steps, n=100)
     return {
         "bind_seconds": driver.bind_seconds,
@@ -66,43 +64,3 @@ def inside(size: str) -> dict[str, float]:
         "first_steps_median_ms": 1000 * statistics.median(filling),
         "tasks_done": nodes.done,
     }
-
-
-class _Nodes:
-    """All nodes as one runner, which claims and reports as much at a time as it is told."""
-
-    def __init__(self, driver: Driver) -> None:
-        self._server = driver.server
-        self._runner = uuid.uuid4().hex
-        self._sequence = 0
-        self._outcomes: list[wire.Outcome] = []
-        self.done = 0
-
-    @property
-    def running(self) -> int:
-        """Attempts that were claimed and have not ended."""
-        return len(self._outcomes)
-
-    def start(self, batches: Sequence[wire.Batch]) -> None:
-        """Claim all of these."""
-        claims = [wire.Claim(batch_id=batch.batch_id, start=0, count=batch.size) for batch in batches]
-        if claims:
-            self._outcomes += [
-                outcome for grant in self._say(claims=claims).grants for outcome in _outcomes(grant)
-            ]
-
-    def end(self, count: int) -> None:
-        """Report the end of the oldest."""
-        ended, self._outcomes = self._outcomes[:count], self._outcomes[count:]
-        self._say(outcomes=ended)
-        self.done += len(ended)
-
-    def _say(self, **what: Any) -> wire.WorkAnswer:
-        self._sequence += 1
-        request = wire.WorkRequest(runner=self._runner, node="bench", sequence=self._sequence, **what)
-        return self._server.call(routes.WORK, request)
-
-
-def _outcomes(grant: wire.Grant) -> Iterator[wire.Outcome]:
-    for instance_id, token in zip(grant.instance_id, grant.token, strict=True):
-        yield wire.Outcome(instance_id=instance_id, token=token, status="D", exit_code=0)

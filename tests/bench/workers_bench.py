@@ -126,6 +126,7 @@ async def _live(shape: str, size: int, server_pid: int, url: str) -> dict[str, f
 
 async def _drive(driver: Driver, places: asyncio.Queue[Place]) -> None:
     """As a distributor does whose cluster takes everything; each place is there at once."""
+    driver.server.retry_seconds = None
     while True:
         for batch in await asyncio.to_thread(driver.batches, wait_seconds=1):
             for index in range(batch.size):

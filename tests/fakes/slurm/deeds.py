@@ -3,6 +3,7 @@
 Deeds on tasks are on running ones; "14" stands for all that run of job 14.
 """
 
+import signal
 from collections.abc import Callable
 
 from fakes.slurm import references, states
@@ -55,6 +56,19 @@ class Deeds:
             self.nodes[name].condition = self.nodes[name].reason = ""
             self._controller.nodes_changed()
             self._controller.settle()
+
+    def freeze_node(self, name: str) -> None:
+        """Let all that runs on it stand still; the controller notices nothing."""
+        self._send_all(name, signal.SIGSTOP)
+
+    def thaw_node(self, name: str) -> None:
+        self._send_all(name, signal.SIGCONT)
+
+    def _send_all(self, name: str, number: int) -> None:
+        with self._controller.lock:
+            for part in self._controller.register.records():
+                if part.node == name and part.execution:
+                    part.execution.send(number, batch_only=False)
 
     def change_partition(self, name: str, **values: object) -> None:
         """Its state, its limits."""

@@ -58,6 +58,10 @@ def lives(pid):
         return False
 
 
+def stands_still(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
 def written(file):
     return file.exists() and file.read_text().endswith("\n")
 
@@ -156,6 +160,20 @@ def test_tasks_of_a_failed_node_die_unless_they_do_not_notice(slurm, submit, tmp
     assert set(slurm.states(1).values()) == {"NODE_FAIL"}
     slurm.wait(lambda: not lives(dead))
     assert lives(alive)
+
+
+def test_what_stands_still_with_its_node_runs_for_slurm_and_goes_on_with_it(slurm, submit, tmp_path):
+    submit(f"sleep 1000 &\necho $! > {tmp_path}/child.$SLURM_ARRAY_TASK_ID\nwait", "--array=0-4")
+    slurm.wait(lambda: all(written(tmp_path / f"child.{index}") for index in range(5)))
+    there = slurm.pid("1_0"), int((tmp_path / "child.0").read_text())
+    elsewhere = slurm.pid("1_4")
+    slurm.freeze_node("n1")
+    slurm.wait(lambda: all(map(stands_still, there)))
+
+    assert not stands_still(elsewhere)
+    assert set(slurm.states(1).values()) == {"RUNNING"}
+    slurm.thaw_node("n1")
+    slurm.wait(lambda: not any(map(stands_still, there)))
 
 
 def test_nothing_survives_the_cluster(tmp_path):
