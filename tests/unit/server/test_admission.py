@@ -1,5 +1,8 @@
 """Limits: who is asked to come back and when, and what never is."""
 
+import math
+from collections import Counter
+
 import pytest
 
 from fakes.clock import Clock
@@ -8,7 +11,7 @@ from jobmon.core import routes, wire
 from jobmon.core.exceptions import ServerBusy, TooManyRequests
 from jobmon.core.routes import BULK_BYTES, Route
 from jobmon.server import admission
-from jobmon.server.admission import BURST_SECONDS, Admission
+from jobmon.server.admission import BACK_PER_SECOND, BURST_SECONDS, CROWD_SECONDS, Admission
 from jobmon.server.db import Database
 from jobmon.server.serve import make_app
 
@@ -102,6 +105,31 @@ def test_signs_of_life_give_way_to_results_when_there_are_too_many() -> None:
             with pytest.raises(ServerBusy, match="results go before"):
                 limits.prefer_results(HEARTBEAT)
     limits.prefer_results(HEARTBEAT)
+
+
+@pytest.mark.promise("F12")
+def test_a_crowd_that_is_sent_away_is_spread_out_and_a_few_are_not() -> None:
+    clock = Clock()
+    limits = Admission(threads=2, clock=clock)
+
+    def sent_away() -> float:
+        with pytest.raises(ServerBusy) as caught:
+            limits.prefer_results(HEARTBEAT)
+        return float(caught.value.retry_after_seconds or 0)
+
+    with limits.enter(routes.WORK, "w"), limits.enter(routes.WORK, "w"):
+        few = [sent_away() for _ in range(100)]
+        crowd = []
+        for _ in range(10_000):
+            clock.sleep(0.001)
+            crowd.append(sent_away())
+        clock.sleep(10 * CROWD_SECONDS)
+        few += [sent_away() for _ in range(100)]
+    a_second = Counter(math.floor(seconds) for seconds in crowd[5_000:])
+
+    assert min(few) >= 1 and max(few) <= 3
+    assert max(crowd) <= 60
+    assert max(a_second.values()) < 3 * BACK_PER_SECOND
 
 
 @pytest.mark.promise("F12")

@@ -5,6 +5,7 @@ heartbeats give way to it.
 """
 
 import contextlib
+import math
 import random
 import threading
 import time
@@ -18,6 +19,9 @@ from jobmon.core.wire import WorkRequest
 BURST_SECONDS = 10.0  # so many seconds' worth of requests may come at once
 CALLERS_KEPT = 10_000
 LATER_SECONDS = (1.0, 3.0)
+LATEST_SECONDS = 60.0  # a sign of life may be so late; what it says is good for some minutes
+BACK_PER_SECOND = 100.0  # of those sent away so many may come back in a second: half of what a process answers
+CROWD_SECONDS = 30.0  # so long somebody who was sent away counts as one who will come back
 
 
 class Admission:
@@ -40,6 +44,7 @@ class Admission:
         self._spent: OrderedDict[str, tuple[float, float]] = OrderedDict()  # requests not yet paid off, and when
         self._bulk = 0
         self._reports = 0
+        self._sent_away, self._sent_away_at = 0.0, clock()
 
     @contextlib.contextmanager
     def enter(self, route: Route, caller: str) -> Iterator[None]:  # type: ignore[type-arg]  # any route
@@ -98,4 +103,18 @@ class Admission:
     def prefer_results(self, sent: WorkRequest) -> None:
         """Send a mere sign of life away while results wait. Raises ServerBusy."""
         if self._reports >= self._crowd and not (sent.outcomes or sent.claims):
-            raise ServerBusy("results go before signs of life just now", random.uniform(*LATER_SECONDS))
+            raise ServerBusy("results go before signs of life just now", self._later())
+
+    def _later(self) -> float:
+        """When one who is sent away may come back: the more they are, the further they are spread out.
+
+        When thousands of workers find their server again, those who came back after a second or two would only be
+        sent away again, each time for half the price of an answer.
+        """
+        with self._lock:
+            now = self._clock()
+            self._sent_away *= math.exp((self._sent_away_at - now) / CROWD_SECONDS)
+            self._sent_away, self._sent_away_at = self._sent_away + 1, now
+            needed = self._sent_away / BACK_PER_SECOND
+        soonest, latest = LATER_SECONDS
+        return random.uniform(soonest, min(max(latest, needed), LATEST_SECONDS))

@@ -1,7 +1,6 @@
 """Whether the property test is worth its time: each of these bugs, put into the server, must be found by it.
 
-A mutant is a change of the source text of one module. One whose text is not there any more fails: then it is to be
-written anew for the new code.
+A mutant whose text is not in its module any more fails: then it is to be written anew for the new code.
 """
 
 import inspect
@@ -16,10 +15,9 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from faults.mutants.bugs import MUTANTS
 from faults.test_property import LONG, Life, _life, small_steps
 from jobmon.core.exceptions import InvalidStateTransition, ServerBusy
-from jobmon.server.engine import advance, limits, retries
-from jobmon.server.store import absorb, deferred, gates, moves, outcomes, reconcile, runs, work
 
 __all__ = ["_life", "small_steps"]
 
@@ -36,67 +34,6 @@ SEARCH = settings(
 FOUND_SECONDS = 60.0
 SEEDS = range(3)
 QUICKEST = {"silence is taken for proof": 2}  # seeds that find it at once, while the rules stay as they are
-
-MUTANTS = {
-    "no fence": (advance, "request.fence != run.fence or not run.holder", "False"),
-    "a run ends while attempts are active": (advance, "if more or sums.active or not (", "if more or not ("),
-    "the workflow's limit does not see what is active": (
-        limits,
-        "workflow_limit - sum(room.active for room in rooms)",
-        "workflow_limit",
-    ),
-    "an array's limit does not see what is active": (limits, "room.limit - room.active", "room.limit"),
-    "one attempt too many": (retries, "failures < maximum", "failures <= maximum"),
-    "the outbox is not emptied": (absorb, "connection.execute(_take_out(size), where)", "pass"),
-    "a gate opens one task too early": (gates, "gate.c.remaining == 0", "gate.c.remaining <= 1"),
-    "moves are not audited": (moves, "_note(connection, kind, ids, (workflow_id, old, new), stamp)", "pass"),
-    "a second runner is granted a running attempt": (
-        work,
-        'return row.status in "RT" and row.runner == request.runner',
-        'return row.status in "RT"',
-    ),
-    "a repeated claim is not granted": (
-        work,
-        'return row.status in "RT" and row.runner == request.runner',
-        "return False",
-    ),
-    "a late outcome counts": (outcomes, "is_late(row.status, end.status)", "False"),
-    "a kill is taken for what its report says": (outcomes, 'if old == "K" and end.status != "D":', "if False:"),
-    "not knowing is taken for proof": (
-        reconcile,
-        'if one.state in ("over", "gone")',
-        'if one.state in ("over", "gone", "unknown")',
-    ),
-    "silence is taken for proof": (
-        reconcile,
-        "def suspect(connection: Connection, workflow_id: int, stamp: Stamp) -> int:",
-        "def suspect(connection, workflow_id, stamp):\n"
-        "    table = tables.task_instance\n"
-        "    silent = sa.select(table.c.id).where(table.c.status == 'R', table.c.deadline_at < stamp.at)\n"
-        "    rows = present(connection, list(connection.execute(silent).scalars()))\n"
-        "    apply(connection, [End(id, 'X', 'infrastructure') for id in rows], rows, stamp)\n"
-        "    return len(rows)\n\n\n"
-        "def _unused(connection: Connection, workflow_id: int, stamp: Stamp) -> int:",
-    ),
-    "silence is never noticed": (
-        reconcile,
-        'connection.execute(_SILENT, {"of": workflow_id, "at": stamp.at})',
-        'connection.execute(_SILENT, {"of": workflow_id, "at": 0})',
-    ),
-    "a lease that lasts is given to another one": (
-        runs,
-        "if run.holder and run.deadline_at > at and not _seen_dead(run):",
-        "if False:",
-    ),
-    "a resume does not count anew": (runs, "done = recount(connection, workflow_id).done", "done = 0"),
-    "a resume queues what is not absorbed": (runs, '("E", task.c.due_at.is_not(None))', '("E", sa.true())'),
-    "a repeated start is another one": (
-        runs,
-        "if (again := known.one_or_none()) is not None:",
-        "if again := None:",
-    ),
-    "computed resources are taken twice": (deferred, 'task.c.status == "A", task.c.deferred', "sa.true()"),
-}
 
 
 def mutate(patch: pytest.MonkeyPatch, module: ModuleType, old: str, new: str) -> None:
