@@ -68,7 +68,7 @@ class Workers:
             while next_beat < end:
                 await asyncio.sleep(next_beat - time.monotonic())
                 await worker.say("heartbeat", alive=[instance_id])
-                next_beat += self._heartbeat_seconds
+                next_beat = time.monotonic() + self._heartbeat_seconds
             await asyncio.sleep(max(0.0, end - time.monotonic()))
             outcome = wire.Outcome(
                 instance_id=instance_id, token=token, status="D", exit_code=0, wall_seconds=1800
