@@ -66,6 +66,20 @@ def test_upgrade_makes_the_tables_once_and_says_what_it_did(call: Call) -> None:
     assert call("db", "check").exit_code == 0
 
 
+def test_upgrade_makes_the_folder_or_says_why_it_cannot(
+    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("JOBMON__SERVER__DATA_DIR", str(tmp_path / "new" / "data"))
+    made = call("db", "upgrade")
+    monkeypatch.setenv("JOBMON__SERVER__DATA_DIR", str(tmp_path / "jobmon.yaml" / "data"))
+    refused = call("db", "upgrade")
+
+    assert made.exit_code == 0, made.output
+    assert (tmp_path / "new" / "data" / "jobmon.db").exists()
+    assert refused.exit_code == 1
+    assert f"{tmp_path}/jobmon.yaml/data cannot be made (Not a directory)" in refused.output
+
+
 def test_check_names_what_was_changed_by_hand(call: Call, file: Path) -> None:
     with sqlite3.connect(file) as connection:
         connection.execute("CREATE INDEX ix_of_mine ON task (due_at)")

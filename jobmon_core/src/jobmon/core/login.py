@@ -32,10 +32,16 @@ def file_of(http: Http) -> Path:
 def token(http: Http) -> str:
     """The token for the configured server, "" when nobody has logged in.
 
-    Raises Forbidden when others could read its file, FileNotFoundError when there is none where the settings say.
+    Raises Forbidden when others could read its file, ConfigError when it cannot be read where the settings say.
     """
     file = file_of(http)
-    return read_token(file) if http.token_file or file.exists() else ""
+    try:
+        return read_token(file) if http.token_file or file.exists() else ""
+    except OSError as error:
+        raise ConfigError(
+            f"the token cannot be read from {file} ({error.strerror}). Put it there with mode 0600, or leave "
+            "JOBMON__HTTP__TOKEN_FILE (http.token_file) out and run `jobmon login`."
+        ) from error
 
 
 def keep(url: str, token: str) -> Path:

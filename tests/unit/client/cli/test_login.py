@@ -92,6 +92,18 @@ def test_the_owner_of_a_server_is_called_so(server: CannedServer, run: Run) -> N
     assert run("whoami").stdout == "ann, the owner of this server\n"
 
 
+def test_a_token_file_that_is_not_there_is_named_with_the_way_out(
+    server: CannedServer, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("JOBMON__HTTP__TOKEN_FILE", str(tmp_path / "none"))
+
+    result = click.testing.CliRunner().invoke(main, ["whoami"])
+
+    assert result.exit_code == 1
+    assert f"cannot be read from {tmp_path}/none (No such file or directory)" in result.stderr
+    assert "run `jobmon login`" in result.stderr
+
+
 def test_each_server_has_a_file_of_its_own() -> None:
     urls = ["http://a", "https://a", "https://a:8443", "https://b", "https://a/jobmon"]
 
