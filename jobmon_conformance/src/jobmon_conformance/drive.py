@@ -54,7 +54,7 @@ class Drive(Driven):
         self.batch = until(lambda: self.step().submit, "a batch")[0]
         self._opened = ExitStack()
 
-    # --- the server ---
+    # --- the attempts ---
 
     def statuses(self) -> str:
         """The letters of all attempts, in the order of their indices."""

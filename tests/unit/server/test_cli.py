@@ -66,16 +66,20 @@ def test_upgrade_makes_the_tables_once_and_says_what_it_did(call: Call) -> None:
     assert call("db", "check").exit_code == 0
 
 
-def test_upgrade_makes_the_folder_or_says_why_it_cannot(
-    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_upgrade_makes_the_folder(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("JOBMON__SERVER__DATA_DIR", str(tmp_path / "new" / "data"))
-    made = call("db", "upgrade")
-    monkeypatch.setenv("JOBMON__SERVER__DATA_DIR", str(tmp_path / "jobmon.yaml" / "data"))
-    refused = call("db", "upgrade")
 
-    assert made.exit_code == 0, made.output
+    assert call("db", "upgrade").exit_code == 0
     assert (tmp_path / "new" / "data" / "jobmon.db").exists()
+
+
+@pytest.mark.parametrize("words", [("db", "upgrade"), ("user", "add", "ann"), ("serve",)])
+def test_a_folder_that_cannot_be_made_is_named(
+    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("JOBMON__SERVER__DATA_DIR", str(tmp_path / "jobmon.yaml" / "data"))
+    refused = call(*words)
+
     assert refused.exit_code == 1
     assert f"{tmp_path}/jobmon.yaml/data cannot be made (Not a directory)" in refused.output
 

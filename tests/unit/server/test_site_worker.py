@@ -43,6 +43,14 @@ def connect(worker: Worker, clients: list[socket.socket]) -> TConn:
     return TConn(worker.cfg, server, ("", 0), ("", 0))
 
 
+def waiting(worker: Worker, clients: list[socket.socket], count: int) -> list[TConn]:
+    """Connections that wait for their next request."""
+    conns = [connect(worker, clients) for _ in range(count)]
+    for conn in conns:
+        answered(conn, worker, True)
+    return conns
+
+
 def answered(conn: TConn, worker: Worker, result: object) -> None:
     """Its request is over; `result` says whether the connection stays."""
     done: Future[Any] = Future()
@@ -55,9 +63,7 @@ def answered(conn: TConn, worker: Worker, result: object) -> None:
 def test_connections_that_wait_too_long_are_closed_and_the_others_stay(
     worker: Worker, clients: list[socket.socket]
 ) -> None:
-    conns = [connect(worker, clients) for _ in range(5)]
-    for conn in conns:
-        answered(conn, worker, True)
+    conns = waiting(worker, clients, 5)
     for conn in conns[:2]:
         conn.timeout = 0.0
     worker.murder_keepalived()
@@ -71,9 +77,7 @@ def test_connections_that_wait_too_long_are_closed_and_the_others_stay(
 def test_a_connection_on_which_somebody_speaks_waits_no_longer(
     worker: Worker, clients: list[socket.socket]
 ) -> None:
-    conns = [connect(worker, clients) for _ in range(3)]
-    for conn in conns:
-        answered(conn, worker, True)
+    conns = waiting(worker, clients, 3)
     spoken: list[TConn] = []
     worker.enqueue_req = spoken.append
 
@@ -99,9 +103,7 @@ def test_the_last_answer_of_a_connection_leaves_nothing_to_the_main_thread(
 
 
 def test_at_the_end_no_connection_waits_longer_than_is_left(worker: Worker, clients: list[socket.socket]) -> None:
-    conns = [connect(worker, clients) for _ in range(2)]
-    for conn in conns:
-        answered(conn, worker, True)
+    conns = waiting(worker, clients, 2)
     worker._cap_keepalive(conns[0].timeout - 1)
     assert {conn.timeout for conn in worker.keepalived_conns} == {conns[0].timeout}
 

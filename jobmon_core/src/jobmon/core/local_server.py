@@ -53,11 +53,17 @@ def read_server_file(data_dir: Path) -> ServerFile | None:
 def read_token(path: Path) -> str:
     """The token in a private file.
 
-    Raises Forbidden when others could read it, as ssh does with keys.
+    Raises Forbidden when others could read it, as ssh does with keys; ConfigError when we cannot.
     """
-    if path.stat().st_mode & 0o077:
-        raise Forbidden(f"{path} can be read by others; run `chmod 600 {path}` (and think of it as leaked)")
-    return path.read_text().strip()
+    try:
+        if path.stat().st_mode & 0o077:
+            raise Forbidden(f"{path} can be read by others; run `chmod 600 {path}` (and think of it as leaked)")
+        return path.read_text().strip()
+    except OSError as error:
+        raise ConfigError(
+            f"the token cannot be read from {path} ({error.strerror}). Put it there with mode 0600, or let the "
+            "settings name another file, or none: then run `jobmon login`."
+        ) from error
 
 
 def alive(note: ServerFile) -> Health | None:

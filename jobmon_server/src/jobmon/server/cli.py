@@ -88,26 +88,17 @@ def _no_secret(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return value
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise ConfigError(
-            f"the database's folder {folder} cannot be made ({error.strerror}); set JOBMON__SERVER__DATA_DIR or "
-            "JOBMON__SERVER__DATABASE_URL to another place"
-        ) from error
-
-
 @contextlib.contextmanager
 def _database() -> "Iterator[Database]":
     """The database of the settings, whatever its schema; statements may take as long as they take."""
+    from jobmon.server import folder
     from jobmon.server.db import Database
     from jobmon.server.start import database_url, sqlite_path
 
     settings = load_settings()
     url = database_url(settings, data_dir(settings))
     if (file := sqlite_path(url)) is not None:
-        _make_folder(file.parent)
+        folder.make(file.parent)
     database = Database(url, settings.sqlite.synchronous, statement_seconds=0)
     try:
         yield database

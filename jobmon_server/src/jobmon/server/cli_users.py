@@ -18,6 +18,7 @@ from jobmon.core.login import write_private
 from jobmon.core.settings import data_dir, load_settings
 from jobmon.server import db
 from jobmon.server.auth.principal import Role, Scope
+from jobmon.server.folder import make
 from jobmon.server.start import open_database
 from jobmon.server.store import api_tokens, users
 
@@ -30,7 +31,7 @@ def _write(unit: Callable[[Connection, float], Result]) -> Result:
     """In one transaction on the database of the settings."""
     settings = load_settings()
     folder = data_dir(settings)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make(folder)
     database = open_database(settings, folder)
     try:
         return database.write(lambda connection: unit(connection, db.now(connection)))

@@ -14,6 +14,7 @@ from jobmon.core.routes import BULK_BYTES
 from jobmon.server import sqlite_file
 from jobmon.server.auth.listening import check as check_listening
 from jobmon.server.background import Background
+from jobmon.server.folder import make
 from jobmon.server.start import database_url, open_database, open_service, settle, sqlite_path
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class Wanted(NamedTuple):
 
 def serve(settings: Settings, folder: Path, wanted: Wanted) -> None:
     """Serve until a signal comes. Raises ConfigError when that cannot be as wanted."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make(folder)
     file = sqlite_path(database_url(settings, folder))
     if file is not None and wanted.processes > 1:
         raise ConfigError(

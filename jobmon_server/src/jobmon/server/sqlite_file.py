@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy.engine import Connection
 
 from jobmon.core.exceptions import ConfigError
+from jobmon.server.folder import make
 
 # WAL needs memory shared by all processes of one machine, which network file systems do not give.
 # https://www.sqlite.org/wal.html
@@ -73,7 +74,7 @@ class ServedAlready(ConfigError):
 @contextlib.contextmanager
 def only_one(folder: Path) -> Iterator[None]:
     """Hold the lock of a SQLite database's folder. Raises ServedAlready naming the process that has it."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make(folder)
     with (folder / "db.lock").open("a+") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -15,6 +15,7 @@ from jobmon.core.local_server import read_token
 from jobmon.server import backup, db, schema, sqlite_file, tokens
 from jobmon.server.admission import Admission
 from jobmon.server.auth.doorkeeper import Site
+from jobmon.server.folder import make
 from jobmon.server.metrics import Metrics
 from jobmon.server.service import Service
 from jobmon.server.signals import Signals
@@ -33,7 +34,7 @@ def open_service(settings: Settings, folder: Path, hosts: frozenset[str]) -> Ser
     Raises ConfigError when the database has the schema of another version, is damaged, or stands on a network
     file system.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make(folder)
     database = open_database(settings, folder)
     database.on_broken = _end_soon
     heartbeat = settings.heartbeat
