@@ -10,6 +10,7 @@ from jobmon_conformance.home import Home, wait_for
 
 PARALLELISM = 6
 SHORT = "sleep 0.05"
+HELD = "until [ -e release ] || rm leave 2> /dev/null; do sleep 0.05; done"  # for a sign that one may end
 
 
 @pytest.fixture
@@ -19,10 +20,11 @@ def wide(here: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
     return here
 
 
-def one_by_one(home: Home) -> None:
-    """Wait until three more commands have started, one after another."""
-    before = home.witness.count()
-    wait_for(lambda: home.witness.count() >= before + 6, "six more lines")
+def let_end(home: Home, count: int = 1) -> None:
+    """Let so many of the commands that wait (`HELD`) end, one after another."""
+    for done in range(len(home.witness.ends()) + 1, len(home.witness.ends()) + count + 1):
+        (home.folder / "leave").touch()
+        wait_for(lambda done=done: len(home.witness.ends()) == done, f"end {done}")
 
 
 @pytest.mark.promise("F75")
@@ -55,8 +57,12 @@ def test_the_limit_of_a_template_holds_for_its_tasks_only(wide: Home) -> None:
 @pytest.mark.promise("F75")
 @pytest.mark.parametrize("which", ["workflow", "template"])
 def test_a_limit_may_be_changed_while_the_run_goes_on(wide: Home, which: str) -> None:
-    step = template(tool := Tool("live"), command=SHORT)
-    workflow = workflow_of(tool, step.create_tasks(number=range(80)), max_concurrently_running=5)
+    step = template(tool := Tool("live"), command=HELD)
+    workflow = workflow_of(tool, step.create_tasks(number=range(40)), max_concurrently_running=5)
+    witness = wide.witness
+
+    def running() -> int:
+        return witness.starts().total() - len(witness.ends())
 
     def set_limit(limit: int) -> None:
         if which == "workflow":
@@ -65,21 +71,25 @@ def test_a_limit_may_be_changed_while_the_run_goes_on(wide: Home, which: str) ->
             workflow.set_task_template_max_concurrency_limit("step", limit)
 
     workflow.run(wait=False)
-    wait_for(lambda: wide.witness.most_at_once() == 5, "five at a time")
+    wait_for(lambda: running() == 5, "five at a time")
     set_limit(1)
+    let_end(wide, 4)
     active = "SELECT COUNT(*) FROM task WHERE status IN ('I', 'O', 'R')"
-    wait_for(lambda: wide.value(active) <= 1, "the new limit to be felt")
-    narrow = wide.witness.count()
-    one_by_one(wide)
-    slow = wide.witness.most_at_once(after=narrow)
+    wait_for(lambda: wide.value(active) == 1, "the new limit to be felt")
+    narrow = witness.count()
+    for _ in range(3):
+        let_end(wide)
+        wait_for(lambda: running() == 1, "the next")
+    slow = witness.most_at_once(after=narrow)
     set_limit(4)
-    wait_for(lambda: wide.witness.most_at_once(after=narrow + 6) == 4, "four at a time")
+    wait_for(lambda: witness.most_at_once(after=narrow) == 4, "four at a time")
+    (wide.folder / "release").touch()
     wait_for(lambda: wide.run_status() == "D", "the end")
 
     assert slow == 1
-    assert wide.witness.most_at_once(after=narrow) == 4
+    assert witness.most_at_once(after=narrow) == 4
     wide.check({"": 5})
-    wide.witness.check()
+    witness.check()
 
 
 def test_fail_fast_ends_with_the_first_failure_and_leaves_the_rest_for_a_resume(here: Home) -> None:

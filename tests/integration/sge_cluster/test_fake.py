@@ -50,10 +50,10 @@ ASKED = [
     "qstat -j 999999", "qstat -xml -j 999999", "qstat -j nosuch", "qstat -xml -j nosuch", "qacct -j 999999",
     "qacct -j nosuch", "qacct -j {ends} -t 7", "qdel 999999", "qdel 999999.3", "qdel nosuch", "qdel {held} -t 9",
     "qconf -sq nope.q", "qconf -sp nope", "qconf -sprj nope", "qconf -sprjl", "qconf -sql", "qconf -spl",
-    "qconf -sel", "qdel {held}.4", "qdel {held} -t 2-3", "qdel {held}.1 999999", "qdel {runs} -t 1",
-    "qdel {runs} -t 1",
-    "qdel {held}", "qdel {held}", "qdel {runs}",
+    "qconf -sel", "qdel {held}.4", "qdel {held} -t 2-3", "qdel {held}.1 999999",
 ]  # fmt: skip
+DELETES = "qdel {runs} -t 1"  # it takes a moment: asked before, in, and after it
+DELETED = ["qdel {runs}.1", "qdel {held}", "qdel  {held}", "qdel {runs}"]  # one of them twice
 TABLES = ["-sq all.q", "-sp smp", "-ssconf", "-sconf", "-se localhost"]
 RECORDS = ["ends", "killed", "terminated", "limited", "hundred", "folder", "output", "command", "memory"]
 
@@ -74,12 +74,18 @@ class World:
         self.lines = self._lines()
         self.details = self.run(f"qstat -xml -j {self.ids['runs']},{self.ids['held']}")[1]
         self.records = {name: self.run(f"qacct -j {self.ids[name]}")[1] for name in RECORDS}
-        self.answers = {asked: self._plain(self.run(asked.format(**self.ids))) for asked in ASKED}
+        self.answers = self._answers([*ASKED, DELETES])
+        self.repeated = self._answers([DELETES])[DELETES]
+        wait_for(lambda: ("runs", "dr") not in self._states(), "the end of what is deleted")
+        self.answers |= self._answers(DELETED)
         self.tables = {asked: self.run(f"qconf {asked}")[1] for asked in TABLES}
 
     def run(self, line: str) -> tuple[int, str, str]:
         done = subprocess.run(line.split(), env=self._environment, capture_output=True, text=True, timeout=60)
         return done.returncode, done.stdout, done.stderr
+
+    def _answers(self, asked: list[str]) -> dict[str, tuple[int, list[str], list[str]]]:
+        return {line: self._plain(self.run(line.format(**self.ids))) for line in asked}
 
     def _one(self, name: str, tasks: int, attributes: dict[str, object]) -> dict[str, object]:
         common = {"remoteCommand": "/bin/sh", "args": ["-c", "true"], "workingDirectory": str(self._folder)}
@@ -133,7 +139,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def fake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with FakeGridEngine(tmp_path_factory.mktemp("fake"), first_number=7000, end_delay=1) as sge:
+    with FakeGridEngine(tmp_path_factory.mktemp("fake"), first_number=7000, end_delay=3) as sge:
         yield World(sge.environment, tmp_path_factory.mktemp("world"))
 
 
@@ -192,9 +198,16 @@ def kind(text: str = "") -> str:
     return text if text in ("number", "-/-", "NONE") else "text"
 
 
-@pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.parametrize("asked", [*ASKED, DELETES, *DELETED])
 def test_answers_to_wrong_and_right_questions_are_the_same(real, fake, asked):
     assert fake.answers[asked] == real.answers[asked]
+
+
+def test_a_second_deletion_is_told_of_the_first_or_of_its_end(real, fake):
+    said = [fake.repeated, fake.answers[DELETED[0]]]
+
+    assert said[0] != said[1]
+    assert real.repeated in said
 
 
 @pytest.mark.parametrize("asked", TABLES)
