@@ -64,6 +64,7 @@ def test_it_answers_until_it_is_told_to_end_and_ends_well(tmp_path, script):
     assert (tmp_path / "jobmon.db").exists()
 
 
+@pytest.mark.promise("F12")
 @pytest.mark.parametrize("script", [WITH_IT, WITHOUT_GUNICORN])
 def test_clients_that_do_not_close_their_connections_hold_up_nobody(tmp_path, script):
     """Waiting for one after the other would take longer than the last one here has patience."""

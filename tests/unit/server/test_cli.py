@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from fakes.stored_workflow import StoredWorkflow
 from jobmon.server import schema, tables
-from jobmon.server.cli import main
+from jobmon.server.cli import main, settings_with
 from jobmon.server.db import Database
 
 Call = Callable[..., Result]
@@ -53,6 +53,13 @@ def test_the_help_lists_all_commands_and_none_is_a_secret(call: Call) -> None:
     text = call("--help").output
 
     assert all(f"  {name} " in text for name in ("db", "doctor", "purge", "serve", "token", "user"))
+
+
+def test_the_command_line_stands_before_the_settings(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOBMON__SERVER__THREADS", "5")
+    given, not_given = (settings_with(threads=threads).server.threads for threads in (3, None))
+
+    assert (given, not_given) == (3, 5)
 
 
 def test_upgrade_makes_the_tables_once_and_says_what_it_did(call: Call) -> None:

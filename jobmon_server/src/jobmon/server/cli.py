@@ -67,13 +67,11 @@ def main(debug: bool) -> None:
     """The state server of a site, and its database."""
 
 
-def _settings(database_url: str = "") -> Settings:
+def settings_with(**server: Any) -> Settings:
+    """The settings, with what a command line gives in place of those of the server."""
     settings = load_settings()
-    if not database_url:
-        return settings
-    return msgspec.structs.replace(
-        settings, server=msgspec.structs.replace(settings.server, database_url=database_url)
-    )
+    given = {name: value for name, value in server.items() if value}
+    return msgspec.structs.replace(settings, server=msgspec.structs.replace(settings.server, **given))
 
 
 def _no_secret(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -119,7 +117,7 @@ def serve(**options: Any) -> None:
     from jobmon.server import serving
     from jobmon.server.observe import make_form
 
-    settings = _settings(options.pop("database_url"))
+    settings = settings_with(database_url=options.pop("database_url"), threads=options.pop("threads"))
     set_up(settings.logging.level, form=make_form(settings.server.log_format))
     serving.serve(settings, data_dir(settings), serving.Wanted(**options))
 

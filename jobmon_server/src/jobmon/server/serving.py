@@ -25,7 +25,6 @@ class Wanted(NamedTuple):
 
     bind: str
     processes: int
-    threads: int | None
     tls_certificate: str
     tls_key: str
     insecure: bool
@@ -54,7 +53,7 @@ def _by_gunicorn(settings: Settings, folder: Path, wanted: Wanted) -> None:
     listening = site.Listening(
         bind=wanted.bind,
         processes=wanted.processes,
-        threads=wanted.threads or settings.server.threads,
+        threads=settings.server.threads,
         certificate=wanted.tls_certificate,
         key=wanted.tls_key,
         insecure=wanted.insecure or settings.server.insecure,
@@ -82,7 +81,7 @@ def _by_waitress(settings: Settings, folder: Path, wanted: Wanted) -> None:
     )
     server = create_server(
         make_app(service),
-        threads=wanted.threads or settings.server.threads,
+        threads=settings.server.threads,
         ident="",
         max_request_body_size=2 * BULK_BYTES,  # Flask refuses what is too large, in our words
         **where,

@@ -71,10 +71,9 @@ def test_a_run_that_does_not_exist_is_not_found(make_world) -> None:
 def test_a_step_after_the_end_only_tells_the_status(make_world) -> None:
     world = make_world()
     world.drain()
+    request = wire.AdvanceRequest(fence=run(world, "fence"))
 
-    late = world.write(
-        lambda c, at: engine.advance(c, world.runs[0], wire.AdvanceRequest(fence=run(world, "fence")), at)
-    )
+    late = world.write(lambda c, at: engine.advance(c, world.runs[0], request, at))
 
     assert late.answer == wire.AdvanceAnswer(status="D")
     assert late.urgent
