@@ -19,7 +19,7 @@ from jobmon.core.exceptions import (
 from jobmon.core.resources import QueueLimits, Resources
 from jobmon.server import tables
 from jobmon.server.db import Database
-from jobmon.server.store import bind, runs
+from jobmon.server.store import bind, runs, tools
 from jobmon_conformance import invariants
 
 AT = 1000.0
@@ -131,6 +131,31 @@ def test_two_workflows_get_blocks_of_ids_that_do_not_touch(client: Client) -> No
     assert other.first_gate_id == one.first_gate_id + 2
     assert client.column("SELECT workflow_id FROM task ORDER BY id") == [1] * 3 + [2] * 3
     client.database.read(invariants.check)
+
+
+@pytest.mark.promise("F08")
+def test_the_id_of_an_earlier_request_is_refused_to_another_one(client: Client) -> None:
+    bound = client.bind()
+    client.start(bound.workflow_id)
+    other = client.bind(request_id="b2", args_hash="other")
+    before = client.database.read(counts)
+
+    with pytest.raises(InvalidRequest, match=f"request_id 'b1' is that of .* workflow {bound.workflow_id}; each"):
+        client.announce(request_id="b1", args_hash="third")
+    with pytest.raises(InvalidRequest, match="request_id 'r1' is that of .* workflow_run 1; each"):
+        client.start(other.workflow_id)
+    assert client.database.read(counts) == before
+
+
+def test_the_id_of_a_request_for_a_version_is_refused_to_another_tool(database: Database) -> None:
+    asked = [("one", True), ("one", True), ("other", False)]
+    made = [database.write(lambda c, a=a: tools.find_or_make_tool(c, *a, "t1" if a[1] else "")) for a in asked]
+
+    assert made[0] == made[1] != made[2]
+    for name in ("other", "new"):
+        with pytest.raises(InvalidRequest, match="request_id 't1' is that of .* tool_version 1; each"):
+            database.write(lambda c, name=name: tools.find_or_make_tool(c, name, True, "t1"))
+    assert database.read(lambda c: c.exec_driver_sql("SELECT name FROM tool").scalars().all()) == ["one", "other"]
 
 
 # What happens when the same workflow_args are bound again: the rows of the table in the reference, section 1.5.

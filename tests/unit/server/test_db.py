@@ -162,7 +162,7 @@ def test_chunks_hold_everything_once_and_in_order() -> None:
 
 
 def test_the_databases_clock_is_seconds_since_1970_with_fractions(database: Database) -> None:
-    moments = [database.read(db.now) for _ in range(2)]
+    moments = [database.read(db.now) for _ in range(20)]
 
     assert 1.7e9 < moments[0] <= moments[1]
-    assert moments[0] % 1
+    assert any(moment % 1 for moment in moments)  # one may fall on a whole second

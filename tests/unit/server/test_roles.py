@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
 from fakes.service import make_service
-from jobmon.server import doctor, downtime, tables
+from jobmon.server import background, doctor, downtime, tables
 from jobmon.server.background import ROUND_SECONDS, Background, Role
 from jobmon.server.db import Database
 from jobmon.server.metrics import Metrics
@@ -15,6 +15,7 @@ from jobmon.server.store import roles
 from jobmon.server.store.roles import LEASE_SECONDS, STRANGE_SECONDS
 
 AT = 1_000_000.0
+LONG_SECONDS = 1000.0
 
 
 def hold(database: Database, holder: str, at: float) -> int | None:
@@ -23,6 +24,15 @@ def hold(database: Database, holder: str, at: float) -> int | None:
 
 def holdings(database: Database) -> list[roles.Holding]:
     return database.read(lambda c: roles.holdings(c, AT))
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leases that last, and rounds that come, only when the test wants it."""
+    monkeypatch.setattr(roles, "LEASE_SECONDS", LONG_SECONDS)
+    monkeypatch.setattr(roles, "STRANGE_SECONDS", 2 * LONG_SECONDS)
+    monkeypatch.setattr(background, "ROUND_SECONDS", LONG_SECONDS)
+    monkeypatch.setattr(background, "END_SECONDS", 90.0)
 
 
 class Server:
@@ -39,7 +49,7 @@ class Server:
 
 def age_lease(database: Database) -> None:
     """Let the lease be over."""
-    over = sa.update(tables.role_lease).values(deadline_at=tables.role_lease.c.deadline_at - LEASE_SECONDS)
+    over = sa.update(tables.role_lease).values(deadline_at=tables.role_lease.c.deadline_at - LONG_SECONDS)
     database.write(lambda c: c.execute(over))
 
 
@@ -84,6 +94,7 @@ def test_a_clock_that_was_put_back_does_not_leave_a_role_with_a_dead_holder(data
 
 
 @pytest.mark.promise("F14")
+@pytest.mark.usefixtures("patient")
 def test_of_two_servers_one_acts_and_a_holder_that_stood_still_beyond_its_lease_does_nothing(
     database: Database,
 ) -> None:
@@ -102,6 +113,7 @@ def test_of_two_servers_one_acts_and_a_holder_that_stood_still_beyond_its_lease_
 
 
 @pytest.mark.promise("F14")
+@pytest.mark.usefixtures("patient")
 def test_a_server_that_ends_leaves_its_role_to_others_at_once(database: Database) -> None:
     done: list[str] = []
     one, two = Server(database, "one", done), Server(database, "two", done)
@@ -113,6 +125,7 @@ def test_a_server_that_ends_leaves_its_role_to_others_at_once(database: Database
     assert done == ["one", "two"]
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_round_that_fails_is_followed_by_one_of_the_same_holder(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -158,6 +171,7 @@ def test_of_several_servers_that_come_back_the_first_one_forgives_and_no_other(m
     assert world.column("SELECT deadline_at FROM workflow_run") == [before + 5000]
 
 
+@pytest.mark.usefixtures("patient")
 def test_who_has_a_role_is_said_by_metrics_and_doctor(database: Database) -> None:
     one = Server(database, "one", [])
     one.background.round()

@@ -1,10 +1,12 @@
 """Long polls: woken by news, by the end of the process, and not all threads asleep at once."""
 
 import threading
-import time
+from types import SimpleNamespace
 
 import pytest
 
+from fakes.clock import Clock
+from jobmon.server import signals as module
 from jobmon.server.signals import LOOK_SECONDS, POLL_SECONDS_MAX, Signals
 
 
@@ -24,38 +26,40 @@ def test_news_wake_only_who_waits_for_it() -> None:
     assert not woken.wait(0.05)
     signals.tell([1])
 
-    assert woken.wait(30)
+    assert woken.wait(90)
     thread.join()
 
 
-def test_a_poll_may_last_a_minute_and_while_others_sleep_on_all_seats_a_moment() -> None:
+def test_a_poll_may_last_a_minute_and_while_others_sleep_on_all_seats_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock))
     signals = Signals(seats=1)
 
     with signals.poll(5) as first, signals.poll(5) as second, signals.poll(0.1) as short:
-        now = time.monotonic()
+        pass
     with signals.poll(1e9) as longest:
         pass
 
-    assert first - now == pytest.approx(5, abs=0.5)
-    assert second - now == pytest.approx(LOOK_SECONDS, abs=0.5)
-    assert short - now == pytest.approx(0.1, abs=0.1)
-    assert longest - now == pytest.approx(POLL_SECONDS_MAX, abs=0.5)
+    assert [first, second, short, longest] == [
+        clock() + seconds for seconds in (5, LOOK_SECONDS, 0.1, POLL_SECONDS_MAX)
+    ]
 
 
 @pytest.mark.promise("F07")
-def test_when_the_process_ends_nobody_sleeps_any_more() -> None:
+def test_when_the_process_ends_nobody_sleeps_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 1000.0)
     signals = Signals()
-    threads = [threading.Thread(target=signals.wait, args=(1, 0, 60)) for _ in range(5)]
-    for thread in threads:
+    threads = [threading.Thread(target=signals.wait, args=(1, 0, 1000), daemon=True) for _ in range(6)]
+    for thread in threads[:5]:
         thread.start()
     signals.end()
+    threads[5].start()
     for thread in threads:
-        thread.join(30)
-    began = time.monotonic()
-    signals.wait(1, 0, 60)
+        thread.join(90)
 
     assert not [thread for thread in threads if thread.is_alive()]
-    assert time.monotonic() - began < 0.5
 
 
 def test_no_news_ends_a_pause_and_the_end_of_the_process_does() -> None:
@@ -66,7 +70,7 @@ def test_no_news_ends_a_pause_and_the_end_of_the_process_does() -> None:
     signals.tell([1])
     went_on = sleeper.is_alive()
     signals.end()
-    sleeper.join(60)
+    sleeper.join(90)
 
     assert (went_on, paused) == (True, [False])
     assert signals.pause(0) is False

@@ -18,6 +18,7 @@ from jobmon.server.site_worker import Worker
 @pytest.fixture
 def worker() -> Iterator[Worker]:
     settings = Config()
+    settings.set("keepalive", 1000)
     worker = Worker(1, os.getppid(), [], None, 30, settings, Logger(settings))
     worker.poller = selectors.DefaultSelector()
     yield worker

@@ -9,6 +9,7 @@ from sqlalchemy import event
 from fakes.site import SECRET, Lab
 from jobmon.core import routes
 from jobmon.core.exceptions import Unauthorized
+from jobmon.server.auth import doorkeeper as module
 from jobmon.server.auth import signed
 from jobmon.server.auth.doorkeeper import Doorkeeper, Site
 from jobmon.server.auth.memory import MOST, Memory
@@ -17,6 +18,12 @@ from jobmon.server.auth.signed import Signed
 from jobmon.server.db import Database, now
 from jobmon.server.store import api_tokens, users
 from jobmon.server.tables import api_token
+
+
+@pytest.fixture(autouse=True)
+def remembered_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REMEMBERED_SECONDS", 1000.0)
+    monkeypatch.setattr(module, "OWNER_SECONDS", 1000.0)
 
 
 @pytest.fixture

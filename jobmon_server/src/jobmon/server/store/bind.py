@@ -26,6 +26,7 @@ from jobmon.server import tables
 from jobmon.server.db import AnyRow, among, insert, insert_one, reserve
 from jobmon.server.store.chunk_checks import check_columns, check_ids, check_positions
 from jobmon.server.store.clusters import note_queues
+from jobmon.server.store.made import made_by
 from jobmon.server.store.runs import describe_holder, live_run
 from jobmon.server.store.tools import choose_version, find_or_make_templates
 
@@ -41,8 +42,9 @@ def announce(
 ) -> BindAnswer:
     """Store the workflow, or recognise it. `allow` is called with one that is known and its owner.
 
-    Raises what `allow` raises; WorkflowAlreadyExists, RunInProgress or WorkflowAlreadyComplete as the table of
-    identity in the documentation says.
+    Raises what `allow` raises; InvalidRequest for parts that do not fit together and for the request_id of
+    another workflow; WorkflowAlreadyExists, RunInProgress or WorkflowAlreadyComplete as the table of identity in
+    the documentation says.
     """
     version_id = choose_version(connection, request.tool_name, request.tool_version_id)
     note_queues(connection, request.queues)
@@ -123,6 +125,9 @@ def _check_parts(request: BindRequest) -> None:
 
 def _create(connection: Connection, request: BindRequest, version_id: int, at: float) -> BindAnswer:
     _check_parts(request)
+    made_by(
+        connection, tables.workflow, request.request_id, args_hash=request.args_hash, tool_version_id=version_id
+    )
     row = {
         "tool_version_id": version_id,
         "args_hash": request.args_hash,

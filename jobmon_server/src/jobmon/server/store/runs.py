@@ -28,6 +28,7 @@ from jobmon.server import tables
 from jobmon.server.db import AnyRow, insert_one
 from jobmon.server.store import batches
 from jobmon.server.store.counters import recount
+from jobmon.server.store.made import made_by
 from jobmon.server.store.moves import Stamp, move, record
 
 STARTUP_SECONDS = 180.0
@@ -73,17 +74,17 @@ def describe_holder(run: AnyRow) -> str:
 def start(connection: Connection, workflow_id: WorkflowId, request: StartRunRequest, at: float) -> StartRunAnswer:
     """Begin a run.
 
-    Raises Conflict while the bind is not complete, RunInProgress, WorkflowAlreadyExists or
-    WorkflowAlreadyComplete when `resume` is not asked for or makes no sense.
+    Raises InvalidRequest for the request_id of another workflow's run, Conflict while the bind is not complete,
+    RunInProgress, WorkflowAlreadyExists or WorkflowAlreadyComplete when `resume` is not asked for or makes no
+    sense.
     """
     table = tables.workflow
     query = sa.select(table).where(table.c.id == workflow_id).with_for_update()
     workflow = connection.execute(query).one_or_none()
     if workflow is None:
         raise NotFound(f"there is no workflow {workflow_id}")
-    run_table = tables.workflow_run
-    known = connection.execute(sa.select(run_table).where(run_table.c.request_id == request.request_id))
-    if (again := known.one_or_none()) is not None:
+    again = made_by(connection, tables.workflow_run, request.request_id, workflow_id=workflow_id)
+    if again is not None:
         return _answer(again, workflow)
     _may_start(connection, workflow, request)
     stamp = Stamp(at, f"client {request.user}@{request.host}", "resume" if request.resume else "run")

@@ -10,6 +10,7 @@ from jobmon.core.exceptions import InvalidToolError, InvalidToolVersionError
 from jobmon.core.ids import ToolVersionId
 from jobmon.core.wire import Template, ToolAnswer
 from jobmon.server.db import insert_one
+from jobmon.server.store.made import made_by
 from jobmon.server.tables import template_version, tool, tool_version
 
 
@@ -18,7 +19,8 @@ def find_or_make_tool(
 ) -> ToolAnswer:
     """The tool of that name with all of its versions; a new tool has one version.
 
-    The same request for a new version, made again, finds the version that it made.
+    The same request for a new version, made again, finds the version that it made. Raises InvalidToolError for a
+    name that is none, InvalidRequest for the request_id that made a version of another tool.
     """
     if not name or len(name) > 255:
         raise InvalidToolError(f"a tool's name has 1 to 255 characters, not {len(name)}")
@@ -26,15 +28,11 @@ def find_or_make_tool(
     if tool_id is None:
         tool_id = insert_one(connection, tool, {"name": name})
         new_version = True
-    if new_version and not _is_made(connection, request_id):
+    made = made_by(connection, tool_version, request_id, tool_id=tool_id) if request_id else None
+    if new_version and made is None:
         connection.execute(sa.insert(tool_version).values(tool_id=tool_id, request_id=request_id or None))
     versions = sa.select(tool_version.c.id).where(tool_version.c.tool_id == tool_id).order_by(tool_version.c.id)
     return ToolAnswer(tool_id=tool_id, version_ids=list(connection.execute(versions).scalars()))
-
-
-def _is_made(connection: Connection, request_id: str) -> bool:
-    made = sa.select(tool_version.c.id).where(tool_version.c.request_id == request_id)
-    return bool(request_id) and connection.execute(made).scalar() is not None
 
 
 def choose_version(connection: Connection, name: str, version_id: int | None) -> ToolVersionId:
