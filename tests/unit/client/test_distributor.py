@@ -13,13 +13,15 @@ from jobmon.client.distributor import Distributor
 from jobmon.core.exceptions import DistributorNotAlive, DistributorStartupTimeout
 from jobmon.core.ids import WorkflowRunId
 
+PATIENCE_SECONDS = 90.0  # only a failure waits so long
+
 
 def program(text: str) -> list[str]:
     return ["sh", "-c", text]
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < deadline, "it took too long"
         time.sleep(0.01)
@@ -28,7 +30,7 @@ def until(condition: Callable[[], bool]) -> None:
 def test_it_is_told_its_run_on_its_standard_input(tmp_path: Path) -> None:
     distributor = Distributor(tmp_path, 60, program(f"cat > {tmp_path}/told"))
     distributor.drive(WorkflowRunId(7))
-    distributor.finish()
+    distributor.finish(PATIENCE_SECONDS)
 
     assert (tmp_path / "told").read_text() == '{"workflow_run_id": 7}\n'
 
@@ -36,7 +38,7 @@ def test_it_is_told_its_run_on_its_standard_input(tmp_path: Path) -> None:
 def test_it_has_a_session_of_its_own(tmp_path: Path) -> None:
     distributor = Distributor(tmp_path, 60, program(f"ps -o sid= -p $$ > {tmp_path}/sid; cat"))
     distributor.drive(WorkflowRunId(7))
-    distributor.finish()
+    distributor.finish(PATIENCE_SECONDS)
 
     assert int((tmp_path / "sid").read_text()) != os.getsid(0)
 
@@ -64,7 +66,7 @@ def test_one_that_dies_before_it_takes_the_lease_of_the_dead_one_before_it_is_st
         until(lambda: distributor._process.poll() is not None)
         assert starts.read_text().count("\n") == count
         distributor.check(True, holder)
-    distributor.finish()
+    distributor.finish(PATIENCE_SECONDS)
 
     assert starts.read_text().count("\n") == 4
 
@@ -73,6 +75,7 @@ def test_one_that_dies_again_and_again_is_given_up_with_the_end_of_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(module, "QUICK_SECONDS", 1000.0)
     distributor = Distributor(tmp_path, 60, program("echo no such luck >&2; exit 3"))
     distributor.drive(WorkflowRunId(7))
 

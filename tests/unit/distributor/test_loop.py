@@ -29,11 +29,23 @@ HURRIED = Pauses(
     cancel=Pause(0.01, 0.02),
     listen_seconds=0.01,
 )
+NEVER = Pause(1000, 1000)
+UNHURRIED = Pauses(submit=NEVER, look_up=NEVER, observe=NEVER, cancel=NEVER, prune=NEVER, listen_seconds=1000)
+PATIENCE_SECONDS = 90.0  # only a failure waits so long
 
 
 @pytest.fixture(autouse=True)
-def hurried_retries(monkeypatch):
+def hurried_retries_and_a_patient_end(monkeypatch):
     monkeypatch.setattr(loop_module, "SERVER_PAUSE", Pause(0.01, 0.02))
+    monkeypatch.setattr(loop_module, "LEAVE_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(loop_module, "LAST_WORDS_SECONDS", PATIENCE_SECONDS)
+
+
+class PatientServer(FakeServer):
+    """Whose test has time."""
+
+    def until(self, condition, seconds=PATIENCE_SECONDS):
+        super().until(condition, seconds)
 
 
 class Driven:
@@ -58,7 +70,7 @@ class Driven:
     def _run(self):
         self.ending = self.loop.run()
 
-    def end(self, seconds=10):
+    def end(self, seconds=PATIENCE_SECONDS):
         """Wait until the loop has ended by itself."""
         self.thread.join(seconds)
         assert not self.thread.is_alive(), "the loop goes on"
@@ -67,7 +79,7 @@ class Driven:
 
 @pytest.fixture
 def server():
-    return FakeServer()
+    return PatientServer()
 
 
 @pytest.fixture
@@ -93,7 +105,7 @@ def drive(server, cluster):
 
 def test_the_lease_comes_first_and_then_it_is_alive(drive, server):
     driven = drive()
-    driven.alive.wait(10)
+    driven.alive.wait(PATIENCE_SECONDS)
     server.until(lambda: server.requests)
 
     assert len(server.leases) == 1
@@ -113,7 +125,7 @@ def test_a_batch_is_submitted_and_reported(drive, server, cluster):
 
 
 def test_a_quick_clusters_result_travels_with_the_next_long_poll(drive, server, monkeypatch):
-    monkeypatch.setattr(loop_module, "SETTLE_SECONDS", 10)  # quick enough on any machine
+    monkeypatch.setattr(loop_module, "SETTLE_SECONDS", 1000)  # quick enough on any machine
     drive()
     server.offer(batch(1))
     server.until(lambda: server.launched)
@@ -122,23 +134,26 @@ def test_a_quick_clusters_result_travels_with_the_next_long_poll(drive, server, 
     assert reporting.wait_seconds > 0
 
 
-@pytest.mark.slow
-def test_a_chain_of_batches_costs_the_distributor_little_time(drive, server):
-    drive()
+def test_a_chain_of_batches_waits_for_no_pause_of_the_distributor(drive, server, monkeypatch):
+    monkeypatch.setattr(loop_module, "SETTLE_SECONDS", 1000)
+    server.lease_seconds = 3000
+    drive(pauses=UNHURRIED, poll_seconds=1000)
     server.until(lambda: server.polls_waiting)
     took = []
     for number in range(1, 51):
-        began = time.perf_counter()
+        began = time.process_time()
         server.offer(batch(number))
         server.until(lambda number=number: number in server.launched)
-        took.append(time.perf_counter() - began)
+        took.append(time.process_time() - began)
 
-    assert sorted(took)[len(took) // 2] < 0.01
+    assert sorted(server.launched) == list(range(1, 51))
+    assert sorted(took)[len(took) // 2] < 0.01  # of CPU, which other processes do not lengthen
 
 
 def test_results_that_come_during_a_long_poll_are_told_at_once(drive, server, cluster):
     cluster.script.append("hang")
-    drive()
+    server.lease_seconds = 3000
+    drive(poll_seconds=1000)
     server.offer(batch(1))
     server.until(lambda: cluster.submitted and server.polls_waiting)
     cluster.go_on.set()
@@ -234,13 +249,15 @@ def test_a_submission_that_never_arrived_is_made_again_after_a_look(drive, serve
 
 @pytest.mark.promise("F54")
 def test_a_limit_of_the_site_is_shown_and_waited_for(drive, server, cluster):
-    cluster.script.extend(["refuse policy AssocMaxSubmitJobLimit"] * 3)
+    cluster.script.extend(["refuse policy AssocMaxSubmitJobLimit"] * 3 + ["hang"])
     drive()
     server.offer(batch(1))
+    server.until(lambda: server.notice == "AssocMaxSubmitJobLimit" and len(cluster.submitted) == 4)
+    assert server.launched == {}
+    cluster.go_on.set()
     server.until(lambda: server.launched)
     server.until(lambda: server.notice == "")
 
-    assert "AssocMaxSubmitJobLimit" in [request.notice for request in server.requests]
     assert server.refused == {}
     assert cluster.names() == ["jm-1-1"]
 
@@ -331,7 +348,7 @@ def test_suspects_are_observed_and_the_answer_is_reported(drive, server, cluster
     server.suspect(*jobs_of(batch(1), job_id))
     server.until(lambda: server.observed)
 
-    assert [(o.instance_id, o.state) for o in server.observed] == [(1000, JobState.RUNNING)]
+    assert {(o.instance_id, o.state) for o in server.observed} == {(1000, JobState.RUNNING)}  # perhaps twice
 
 
 @pytest.mark.promise("F52")
@@ -353,8 +370,8 @@ def test_what_a_cluster_tells_by_itself_is_reported(drive, server, cluster):
     drive()
     server.offer(batch(1))
     server.until(lambda: server.launched)
-    cluster.news.append(Observed(instance_id=1000, state=JobState.GONE, message="node failed"))
-    server.until(lambda: server.observed)
+    news = Observed(instance_id=1000, state=JobState.GONE, message="node failed")
+    server.until(lambda: server.observed or cluster.news.append(news))  # again: it may come between two looks
 
     assert server.observed[0].message == "node failed"
 
@@ -422,7 +439,8 @@ def test_the_end_of_the_run_ends_the_distributor(drive, server, cluster, status,
     driven = drive()
     server.offer(batch(1))
     server.until(lambda: server.launched)
-    server.launched.clear()  # nothing is active any more
+    with server._changed:
+        server.launched.clear()  # nothing is active any more
     server.end(status)
     ending = driven.end()
 
@@ -469,7 +487,8 @@ def test_told_to_leave_it_leaves_the_jobs_running_and_reports_what_it_did(drive,
     server.offer(batch(1), batch(2))
     server.until(lambda: cluster.submitted)
     driven.loop.stop("SIGTERM")
-    threading.Timer(0.05, cluster.go_on.set).start()
+    server.until(lambda: driven.loop._ended)
+    cluster.go_on.set()
     ending = driven.end()
 
     assert ending.exit_code == 0
@@ -536,6 +555,6 @@ def test_wishes_that_the_server_repeats_in_every_answer_do_not_make_it_spin(driv
     server.want_gone(*jobs_of(batch(1), "100"))
     began = time.monotonic()
     drive(poll_seconds=0.001, pauses=Pauses())
-    server.until(lambda: len(server.requests) >= 10, 60)
+    server.until(lambda: len(server.requests) >= 10)
 
     assert time.monotonic() - began > 0.6

@@ -53,7 +53,7 @@ def test_one_task_that_fails_everywhere_blames_no_node(tmp_path):
 @pytest.mark.promise("F43")
 def test_two_processes_share_the_file_and_lose_nothing(tmp_path):
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), first]) for first in ("0", "100")]
-    assert [writer.wait(60) for writer in writers] == [0, 0]
+    assert [writer.wait(120) for writer in writers] == [0, 0]
 
     assert Nodes(tmp_path, avoid_after=200).avoided().keys() == {"n1"}
     assert Nodes(tmp_path, avoid_after=201).avoided() == {}

@@ -22,8 +22,28 @@ def started() -> Iterator[Started]:
 
 
 def sleeper(environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    """A process with that environment, in a session of its own."""
-    return subprocess.Popen(["/bin/sleep", "1000"], env=environment, start_new_session=True)
+    """A process with that environment, which can be read already, in a session of its own."""
+    process = subprocess.Popen(["/bin/sleep", "1000"], env=environment, start_new_session=True)
+    while not Path(f"/proc/{process.pid}/cmdline").read_bytes().startswith(b"/bin/sleep"):
+        assert process.poll() is None
+    return process
+
+
+def child_sleeps(shell: int) -> bool:
+    """Its child is the program that it waits for."""
+    children = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
+    try:
+        return any(Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"/bin/sleep") for pid in children)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def is_over(pid: int) -> bool:
+    """It has ended, whether or not somebody has collected it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 @pytest.mark.promise("F30")
@@ -57,19 +77,18 @@ def test_members_of_a_dead_executors_session_are_ended(tmp_path: Path, started: 
     ended = orphans.sweep(orphans.mark(tmp_path), {leader.pid})
 
     assert ended == 1
-    stat = Path(f"/proc/{pid}/stat")
-    assert not stat.exists() or stat.read_text().rpartition(") ")[2][0] == "Z"
+    assert is_over(pid)
     assert started[1].poll() is None
 
 
 @pytest.mark.promise("F30")
 def test_no_shell_goes_on_while_its_children_are_killed(tmp_path: Path, started: Started) -> None:
     name, _, value = orphans.mark(tmp_path).partition("=")
-    script = f"touch {tmp_path}/begun; /bin/sleep 1000; touch {tmp_path}/went_on"
+    script = f"/bin/sleep 1000; touch {tmp_path}/went_on"
     for _ in range(5):
         started.append(subprocess.Popen(["/bin/sh", "-c", script], env={name: value}, start_new_session=True))
-    while not (tmp_path / "begun").exists():
-        assert started[0].poll() is None
+    while not all(child_sleeps(process.pid) for process in started):
+        assert [process.poll() for process in started] == [None] * len(started)
 
     orphans.sweep(f"{name}={value}", set())
 

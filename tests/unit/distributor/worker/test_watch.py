@@ -1,21 +1,29 @@
 """Decisions while a command runs, on a scripted command."""
 
 import signal
-import time
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import pytest
 
+from fakes.clock import Clock
 from jobmon.distributor.worker import inbox, verdict
 from jobmon.distributor.worker import watch as watch_module
 from jobmon.distributor.worker.watch import Watch
+
+CLOCK = Clock()
+
+
+@pytest.fixture(autouse=True)
+def time_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_module, "time", SimpleNamespace(monotonic=CLOCK))
 
 
 class Script:
     """A command that ends by itself or at a deadly signal, and the inbox that goes with it.
 
     `takes` are the events of each look into the inbox; the command's end stands among them as the wait status
-    it has from then on.
+    it has from then on. Time goes by only when there is nothing left to take.
     """
 
     def __init__(self, *takes: Sequence[int] | str) -> None:
@@ -27,7 +35,10 @@ class Script:
 
     def take(self, seconds: float | None) -> bytes:
         self.waited.append(seconds)
-        events = self.takes.pop(0) if self.takes else b""
+        if not self.takes:
+            CLOCK.sleep(max(0.0, seconds or 0.0))
+            return b""
+        events = self.takes.pop(0)
         if isinstance(events, str):
             self.status = int(events)
             return bytes([signal.SIGCHLD])
@@ -49,7 +60,7 @@ def watch(
     script: Script, interrupt_timeout_seconds: float = 60, left_seconds: float | None = None
 ) -> tuple[str, int]:
     """`left_seconds`: to the command's time limit."""
-    limit_at = None if left_seconds is None else time.monotonic() + left_seconds
+    limit_at = None if left_seconds is None else CLOCK() + left_seconds
     watch = Watch(script, script, interrupt_timeout_seconds, limit_at)  # type: ignore[arg-type]
     exit_code = watch.wait()
     return watch.cause, exit_code

@@ -61,21 +61,21 @@ def launched(launch: Path, command: str) -> subprocess.Popen[str]:
 )
 def test_the_script_ends_as_its_worker_did(launch, command, code):
     process = launched(launch, command)
-    process.communicate(timeout=30)
+    process.communicate(timeout=90)
 
     assert process.returncode == code
 
 
 @pytest.mark.parametrize("code", [99, 100])
 def test_codes_that_are_orders_to_grid_engine_are_never_given_and_the_log_has_them(launch, code):
-    _, errors = (process := launched(launch, f"exit {code}")).communicate(timeout=30)
+    _, errors = (process := launched(launch, f"exit {code}")).communicate(timeout=90)
 
     assert process.returncode == 1
     assert f"exit code {code} is told to Grid Engine as 1" in errors
 
 
 def test_the_worker_is_told_its_node(launch):
-    output, _ = launched(launch, 'echo "$1"').communicate(timeout=30)
+    output, _ = launched(launch, 'echo "$1"').communicate(timeout=90)
 
     assert output == "--node=n1\n"
 
@@ -85,7 +85,7 @@ def test_the_script_outlives_the_warnings_that_its_worker_gets_too(launch):
     process = launched(launch, "trap 'echo warned; exit 7' USR1; echo ready; while :; do sleep 0.05; done")
     assert process.stdout and process.stdout.readline() == "ready\n"
     os.killpg(process.pid, signal.SIGUSR1)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=90)
 
     assert (output, process.returncode) == ("warned\n", 7)
 

@@ -10,11 +10,13 @@ import pytest
 
 from jobmon.core.scheduler.refusals import Meaning
 from jobmon.core.scheduler.shapes import NoAnswer, Refused, Unreachable
+from jobmon_drmaa import drmaa_client
 from jobmon_drmaa.drmaa_child import Submit
 from jobmon_drmaa.drmaa_client import TUNABLE, Drmaa, child_environment
 from jobmon_drmaa.options import Options
 from jobmon_drmaa.refusals import meaning
 
+PATIENCE_SECONDS = 90.0  # only a failure waits so long
 MODULE = str(Path(__file__).parent / "module")
 SUBMISSION = Submit(
     name="jm-1",
@@ -56,15 +58,9 @@ def cluster(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def drmaa(cluster):
-    drmaa = Drmaa(Options())
-    yield drmaa
-    drmaa.close()
-
-
-@pytest.fixture
-def hasty(cluster):
-    drmaa = Drmaa(Options(answer_seconds=3))
+def drmaa(cluster, monkeypatch):
+    monkeypatch.setattr(drmaa_client, "PARTING_SECONDS", PATIENCE_SECONDS)
+    drmaa = Drmaa(Options(answer_seconds=PATIENCE_SECONDS))
     yield drmaa
     drmaa.close()
 
@@ -181,24 +177,32 @@ def test_an_error_that_does_not_say_no_may_have_been_a_yes(drmaa, cluster, name,
 
 
 @pytest.mark.promise("F47")
-def test_a_frozen_call_is_given_up_with_its_process(hasty, cluster):
+def test_a_frozen_call_is_given_up_with_its_process(drmaa, cluster):
+    drmaa.version()
+    drmaa._process.answer_seconds = 1
     cluster.does(submit={"freeze": True})
     began = time.monotonic()
-    with pytest.raises(NoAnswer, match="did not answer within 3 s"):
-        hasty.submit(SUBMISSION)
+    with pytest.raises(NoAnswer, match="did not answer within 1 s"):
+        drmaa.submit(SUBMISSION)
 
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < PATIENCE_SECONDS
     assert not is_alive(cluster.pids[0])
     cluster.does()
-    assert hasty.submit(SUBMISSION) == "4711"
+    drmaa._process.answer_seconds = PATIENCE_SECONDS
+    assert drmaa.submit(SUBMISSION) == "4711"
 
 
 @pytest.mark.promise("F48")
-def test_a_session_that_does_not_begin_has_submitted_nothing(hasty, cluster):
+def test_a_session_that_does_not_begin_has_submitted_nothing(cluster):
     cluster.does(initialize={"freeze": True})
+    for seconds in (3, 15, PATIENCE_SECONDS):  # more, should the process not have come so far
+        drmaa = Drmaa(Options(answer_seconds=seconds))
+        with pytest.raises(Unreachable, match=f"did not answer within {seconds:g} s while it started"):
+            drmaa.submit(SUBMISSION)
+        if cluster.calls:
+            break
 
-    with pytest.raises(Unreachable, match="did not answer within 3 s while it started"):
-        hasty.submit(SUBMISSION)
+    assert cluster.names() == ["initialize"]
     assert not is_alive(cluster.pids[0])
 
 
@@ -219,7 +223,7 @@ def test_what_the_library_prints_is_no_answer(drmaa, cluster):
 def test_a_process_that_was_killed_between_questions_is_replaced(drmaa, cluster):
     drmaa.version()
     os.kill(cluster.pids[0], 9)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and drmaa._process.pid is not None:
         time.sleep(0.01)
 
