@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar, Self
 
+from clusters import numbers
 from clusters.process import Daemon
 
 
@@ -19,7 +20,7 @@ class Cluster(ABC):
     broken         the error for what does not come
     """
 
-    start_seconds: ClassVar[float] = 60.0
+    start_seconds: ClassVar[float] = 150.0
     broken: ClassVar[type[Exception]]
 
     def __init__(self, folder: Path) -> None:
@@ -44,6 +45,7 @@ class Cluster(ABC):
     def discard(self) -> None:
         """`down`, and nobody is going to say `up` again."""
         self.down()
+        numbers.give_back(self.folder)
 
     def stop(self, name: str) -> None:
         """SIGTERM, as an operator would."""

@@ -19,15 +19,27 @@ import sqlalchemy as sa
 
 from clusters.packages import Unavailable
 
-START_SECONDS = 60.0
+START_SECONDS = 150.0
+END_SECONDS = 120.0
 MISSING = "{} is not installed: apt-get install -y --no-install-recommends mariadb-server postgresql"
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and that is given to nobody else."""
+    return hold_port(0)
+
+
+def hold_port(port: int) -> int:
+    """Have a port kept, as long as this process lives, for who asks for it by its number (0: for any).
+
+    The socket here is bound and never listens: a server, which sets SO_REUSEADDR, may listen there all the same.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", port))
+    held = int(holder.getsockname()[1])
+    holder.detach()  # nobody closes it
+    return held
 
 
 @contextlib.contextmanager
@@ -111,7 +123,11 @@ def _serving(command: list[str], folder: Path, end: signal.Signals, user: str | 
         yield
     finally:
         process.send_signal(end)
-        process.wait(60)
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:  # nobody needs what it has not written yet
+            process.kill()
+            process.wait()
 
 
 def _wait_for(url: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RESET = {signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGPIPE}  # a starter may have them ignored
-END_SECONDS = 20.0
+END_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

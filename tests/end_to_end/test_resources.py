@@ -13,7 +13,11 @@ from jobmon.core.exceptions import CallableReturnedInvalidObject, InvalidResourc
 from jobmon_conformance.home import Home
 
 MIB = 2**20
-EATS_200_MIB = f"{sys.executable} -c 'import time; eaten = bytearray(b\"x\") * (200 * {MIB}); time.sleep(1)'"
+EATS_200_MIB = (  # and the first time keeps them until it is killed
+    f'touch tries/$$; {sys.executable} -c \'import os, time; eaten = bytearray(b"x") * (200 * {MIB}); '
+    'time.sleep(1000 if len(os.listdir("tries")) == 1 else 1)\''
+)
+ONCE = "[ -e {name} ] || {{ touch {name}; exec sleep 1000; }}; sleep 3"  # the first attempt ends by a limit only
 
 PLUGIN = """
 from functools import partial
@@ -22,7 +26,7 @@ from jobmon.core.resources import QueueLimits
 from jobmon.distributor.local.cluster import LocalCluster
 
 def queues(options):
-    return [QueueLimits(name="short.q", max_runtime_seconds=2), QueueLimits(name="long.q", max_runtime_seconds=60)]
+    return [QueueLimits(name="short.q", max_runtime_seconds=2), QueueLimits(name="long.q", max_runtime_seconds=99)]
 
 queued = ClusterKind(name="queued", queues=queues, connect=partial(LocalCluster, kind="multiprocess"))
 """
@@ -50,6 +54,7 @@ def attempts(task: Task) -> list[wire.Attempt]:
 
 @pytest.mark.promise("F32")
 def test_too_little_memory_is_a_resource_error_and_the_next_attempt_gets_more(here: Home) -> None:
+    (here.folder / "tries").mkdir()
     step = template(tool := Tool("memory"), command=EATS_200_MIB)
     task = step.create_task(number=1, compute_resources={"memory": "50M"}, resource_scales={"memory": 9})
     status = workflow_of(tool, [task]).run()
@@ -73,8 +78,8 @@ def test_too_little_memory_is_a_resource_error_and_the_next_attempt_gets_more(he
 
 @pytest.mark.promise("F34")
 def test_too_little_time_is_a_resource_error_and_numbers_callables_and_iterators_give_more(here: Home) -> None:
-    step = template(tool := Tool("runtime"), command="sleep 2")
-    scales = [4, lambda seconds: seconds * 6, iter([7, 8])]
+    step = template(tool := Tool("runtime"), command=ONCE.format(name="once-$JOBMON_TASK_ID"))
+    scales = [49, lambda seconds: seconds * 60, iter([70, 80])]
     tasks = [
         step.create_task(number=i, compute_resources={"runtime": "1s"}, resource_scales={"runtime": scale})
         for i, scale in enumerate(scales)
@@ -83,7 +88,7 @@ def test_too_little_time_is_a_resource_error_and_numbers_callables_and_iterators
 
     assert status == "D"
     asked = [[attempt.requested.runtime_seconds for attempt in attempts(task)] for task in tasks]
-    assert asked == [[1, 5], [1, 6], [1, 7]]
+    assert asked == [[1, 50], [1, 60], [1, 70]]
     for task in tasks:
         first, second = attempts(task)
         assert (first.status, second.status) == ("Z", "D")
@@ -102,23 +107,23 @@ def test_an_ordinary_failure_does_not_scale(here: Home) -> None:
 
 
 def test_what_does_not_fit_its_queue_any_more_goes_to_a_fallback_queue(queued: Home) -> None:
-    step = template(tool := Tool("fallback"), command="sleep 2")
+    step = template(tool := Tool("fallback"), command=ONCE.format(name="once"))
     task = step.create_task(
         number=1,
         cluster_name="queued",
         compute_resources={"queue": "short.q", "runtime": 1},
-        resource_scales={"runtime": 5},
+        resource_scales={"runtime": 59},
         fallback_queues=["long.q"],
     )
 
     assert workflow_of(tool, [task]).run() == "D"
     asked = [(one.requested.queue, one.requested.runtime_seconds) for one in attempts(task)]
-    assert asked == [("short.q", 1), ("long.q", 6)]
+    assert asked == [("short.q", 1), ("long.q", 60)]
     holds(queued)
 
 
 def test_without_a_fallback_it_gets_the_most_that_its_queue_has(queued: Home) -> None:
-    step = template(tool := Tool("coerce"), command="sleep 4")
+    step = template(tool := Tool("coerce"), command="sleep 1000")
     task = step.create_task(
         number=1,
         cluster_name="queued",
@@ -184,7 +189,7 @@ def test_a_callable_that_returns_something_else_ends_the_run_with_an_error_that_
 
 
 def test_usage_is_measured_and_summed_up_by_template(here: Home) -> None:
-    step = template(tool := Tool("usage"), command="sleep 0.1")
+    step = template(tool := Tool("usage"), command="sleep 1")
     tasks = step.create_tasks(number=[1, 2, 3], compute_resources={"memory": "500M"})
     workflow = workflow_of(tool, tasks)
     status = workflow.run()

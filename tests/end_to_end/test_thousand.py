@@ -9,13 +9,15 @@ from jobmon_conformance.home import Home
 
 THOUSAND = str(Path(__file__).with_name("thousand.py"))
 FATAL = {"7", "77", "177"}
+SECONDS = 900.0
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2 * SECONDS + 300)
 @pytest.mark.promise("I13")
 def test_a_thousand_tasks_end_in_error_for_three_and_a_resume_runs_these_three_only(home: Home) -> None:
     script = home.start(THOUSAND)
-    code = script.end()
+    code = script.end(SECONDS)
     (workflow_id,) = home.column("SELECT id FROM workflow")
     words = ("workflow_tasks", "-w", str(workflow_id), "-s", "FATAL")
     shown, columns = home.jobmon(*words), json.loads(home.jobmon(*words, "-o", "json"))
@@ -33,7 +35,7 @@ def test_a_thousand_tasks_end_in_error_for_three_and_a_resume_runs_these_three_o
     before = home.witness.count()
     again = home.start(THOUSAND, "--resume", "cold")
 
-    assert (again.end(), again.out.split()) == (0, [str(workflow_id), "D"]), again.err
+    assert (again.end(SECONDS), again.out.split()) == (0, [str(workflow_id), "D"]), again.err
     assert home.task_counts() == {"D": 1000}
     later = home.witness.lines()[before:]
     assert sorted(line.word for line in later) == ["end"] * 3 + ["start"] * 3

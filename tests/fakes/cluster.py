@@ -97,7 +97,7 @@ class FakeCluster:
                 failure_class, _, words = rest.partition(" ")
                 raise SubmitRefused(words, failure_class)
             if verb == "hang":
-                self.go_on.wait(30)
+                self.go_on.wait(120)
             if verb == "time" and rest == "out":
                 raise SubmitUnknown("sbatch did not answer within 30 s")
             job_id = self.accept(batch)

@@ -4,6 +4,8 @@ import contextlib
 import socket
 import threading
 
+from clusters.databases import free_port
+
 
 class Forwarder:
     """Listens on a port of loopback and passes bytes on to another one. `cut` drops all and refuses new ones."""
@@ -12,13 +14,12 @@ class Forwarder:
         self._target = ("127.0.0.1", port)
         self._open: list[socket.socket] = []
         self._listener: socket.socket | None = None
-        self.port = 0
+        self.port = free_port()  # nobody else gets it while the way is cut
         self.mend()
 
     def mend(self) -> None:
         """Let through again, on the same port."""
         self._listener = socket.create_server(("127.0.0.1", self.port))
-        self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def cut(self) -> None:

@@ -47,6 +47,7 @@ class FakeServer:
         self.observed: list[Observed] = []
         self.notice = ""
         self.polls_waiting = 0
+        self.poll_seconds = 0.0  # so long a poll lasts at least, unless there is news
         self._submit: dict[BatchId, Batch] = {}
         self._cancel: dict[TaskInstanceId, Job] = {}
         self._suspects: dict[TaskInstanceId, Job] = {}
@@ -101,7 +102,7 @@ class FakeServer:
             self._failures.extend(errors)
             self._touch()
 
-    def until(self, condition: Any, seconds: float = 10) -> None:
+    def until(self, condition: Any, seconds: float = 120) -> None:
         """Wait until `condition()` holds; AssertionError if it never does."""
         deadline = time.monotonic() + seconds
         while not condition():
@@ -131,7 +132,8 @@ class FakeServer:
             self._absorb(request)
         self.polls_waiting += request.wait_seconds > 0
         self._changed.wait_for(
-            lambda: self._failures or self._changes != self._answered or self._work(request), request.wait_seconds
+            lambda: self._failures or self._changes != self._answered or self._work(request),
+            request.wait_seconds and max(request.wait_seconds, self.poll_seconds),
         )
         self.polls_waiting -= request.wait_seconds > 0
         if self._failures:

@@ -37,6 +37,7 @@ class WorkPeer:
 
     def __init__(self, folder: Path, tls: ssl.SSLContext | None = None) -> None:
         self.folder = folder
+        self.instance = INSTANCE
         self.command = "true"
         self.resources = Resources()
         self.stdout_dir = str(folder / "out" / "deep")
@@ -96,7 +97,7 @@ class WorkPeer:
         assert len(told) == 1
         return msgspec.json.decode(told.pop(), type=wire.Outcome)
 
-    def wait(self, condition: Callable[[], bool], seconds: float = 20) -> None:
+    def wait(self, condition: Callable[[], bool], seconds: float = 120) -> None:
         with self._changed:
             assert self._changed.wait_for(condition, seconds), f"still not so; heard {self.kinds()}"
 
@@ -122,7 +123,7 @@ class WorkPeer:
         return fault, 200, self._answer(request)
 
     def hang(self) -> None:
-        self._let_go.wait(60)
+        self._let_go.wait(600)
 
     def _answer(self, request: wire.WorkRequest) -> wire.WorkAnswer:
         if request.claims and self.denials:
@@ -151,7 +152,7 @@ class WorkPeer:
         return wire.Grant(
             batch_id=BatchId(BATCH), workflow_id=WorkflowId(1), workflow_run_id=WorkflowRunId(2),
             resources=self.resources, stdout_dir=self.stdout_dir, stderr_dir=self.stderr_dir,
-            index=[INDEX - 1, INDEX], instance_id=[TaskInstanceId(1), TaskInstanceId(INSTANCE)],
+            index=[INDEX - 1, INDEX], instance_id=[TaskInstanceId(1), TaskInstanceId(self.instance)],
             task_id=[TaskId(1), TaskId(5)], attempt=[1, 2], name=["other", "fit"],
             command=["exit 99", self.command], token=["x", "attempt-secret"],
         )  # fmt: skip
@@ -227,7 +228,7 @@ def _handler(peer: WorkPeer) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "still not so"

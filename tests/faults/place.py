@@ -17,14 +17,17 @@ OPTIONS = {
     "IMPOSSIBLE_SECONDS": 1,
     "REQUESTS_PER_SECOND": 20,
     "BURST": 40,
-    "ANSWER_SECONDS": 5,
+    "ANSWER_SECONDS": 30,
 }
 QUICK = {
     "JOBMON__HEARTBEAT__TASK_INSTANCE_INTERVAL_SECONDS": "1",
     "JOBMON__WORKER__COMMAND_INTERRUPT_TIMEOUT_SECONDS": "1",
     "JOBMON__WORKER__REPORT_RETRY_SECONDS": "20",
-    "JOBMON__WORKER__START_WAIT_SECONDS": "60",
+    "JOBMON__WORKER__START_WAIT_SECONDS": "600",
 }
+
+
+SETTLED = "SELECT COUNT(*) FROM audit WHERE kind NOT IN ('W', 'R')"
 
 
 class Place:
@@ -41,6 +44,10 @@ class Place:
         prefix = f"JOBMON__CLUSTERS__{self.cluster.upper()}__"
         self.home.environment |= {f"{prefix}{name.upper()}": str(value) for name, value in values.items()}
 
+    def be_patient(self, seconds: float = 60) -> None:
+        """Let whatever is started from now on suspect nobody for three times so long, however slow the machine."""
+        self.home.environment["JOBMON__HEARTBEAT__TASK_INSTANCE_INTERVAL_SECONDS"] = f"{seconds:g}"
+
     def start(self, tasks: int = 4, *words: str) -> Script:
         return self.home.start(SCRIPT, "--cluster", self.cluster, "--tasks", str(tasks), *words)
 
@@ -50,7 +57,8 @@ class Place:
         return self.home.start(str(Path(sys.executable).with_name("jobmon")), *words)
 
     def stop(self, script: Script) -> None:
-        """Ctrl-C, which stops a run where there is no terminal."""
+        """Ctrl-C, which stops a run where there is no terminal: when the script follows the run."""
+        self.wait(script.follows, "a script that follows its run")
         script.process.send_signal(signal.SIGINT)
 
     def release(self) -> None:
@@ -59,12 +67,12 @@ class Place:
 
     def runs(self, tasks: int = 4) -> dict[int, int]:
         """Attempt -> pid of the commands, when so many run."""
-        self.wait(lambda: self.home.witness.count() >= tasks, f"{tasks} running commands")
+        self.wait(lambda: self.home.witness.starts().total() >= tasks, f"{tasks} running commands")
         return {line.attempt: line.pid for line in self.home.witness.lines() if line.word == "start"}
 
     def ends(self, script: Script, status: str = "D") -> None:
         """The script ends by itself, with this status; nothing was started twice, all invariants hold."""
-        self.wait(lambda: script.is_over, "the end of the script", 90)
+        self.wait(lambda: script.is_over, "the end of the script", 240)
         code = script.end()
         assert (code, script.out.split()[-1:]) == (0, [status]), script.out + script.err + self.log()
         self.holds()
@@ -99,7 +107,7 @@ class Place:
             )
         ]
 
-    def wait(self, condition: Callable[[], object], what: str, seconds: float = 60) -> None:
+    def wait(self, condition: Callable[[], object], what: str, seconds: float = 120) -> None:
         """Until it is so; else with what the scripts and the distributors said."""
         try:
             self.home.wait_for(condition, what, seconds)
@@ -112,8 +120,8 @@ class Place:
         return self.job_ids()
 
     def audited(self) -> int:
-        """How many changes of state there were."""
-        return int(self.home.value("SELECT COUNT(*) FROM audit"))
+        """How many changes of state of tasks and attempts there were."""
+        return int(self.home.value(SETTLED))
 
     def errors(self) -> str:
         """All that went wrong, in the words that the user reads."""
@@ -127,7 +135,7 @@ class Place:
         """Why the cluster makes the newest run wait."""
         return str(self.home.value("SELECT notice FROM workflow_run ORDER BY id DESC LIMIT 1") or "")
 
-    def says(self, words: str, seconds: float = 60) -> None:
+    def says(self, words: str, seconds: float = 120) -> None:
         """Wait until the notice has these words."""
         self.wait(lambda: words in self.notice(), f"a notice with {words!r}", seconds)
 

@@ -87,7 +87,7 @@ class Site(Home):
         left = self.wait_until_quiet()
         if self._server is not None:
             self._server.terminate()
-            self._server.wait(60)
+            self._server.wait(120)
         left |= self.processes()
         for pid in left:
             with suppress(ProcessLookupError):

@@ -40,6 +40,7 @@ DUE = (
     "SELECT deadline_at FROM workflow_run ORDER BY id",
     "SELECT due_at FROM task WHERE due_at IS NOT NULL ORDER BY id",
 )
+DOUBTS = "SELECT COUNT(*) FROM audit WHERE kind = 'I' AND entity_id = 1 AND new = 'T'"
 LAST_ROUND = "SELECT CAST(value AS REAL) FROM server_state WHERE name = 'last_round'"
 
 pytestmark = pytest.mark.slow
@@ -97,7 +98,7 @@ def test_the_clocks_of_all_but_the_server_decide_nothing(home: Home, clock: Wall
 
     ends_well(home, script, 8)
     walls = home.column("SELECT wall_seconds FROM attempt_result")
-    assert len(walls) == 8 and all(0 <= wall < 120 for wall in walls)
+    assert len(walls) == 8 and all(0 <= wall < HOURS for wall in walls)
     assert all(abs(at - time.time()) < 600 for at in home.column("SELECT at FROM audit"))
 
 
@@ -129,7 +130,7 @@ def test_a_death_is_noticed_as_soon_as_ever_when_the_servers_clock_is_put_meanwh
     place.runs(2)
     place.launched()
     place.kill_worker(1)
-    place.wait(lambda: place.home.value("SELECT COUNT(*) FROM task_instance WHERE status = 'T'"), "a doubt")
+    place.wait(lambda: place.home.value(DOUBTS), "a doubt")
     clock.put(hours * HOURS)
     place.wait(lambda: place.home.witness.count() >= 3, "another attempt", 240)
     place.release()
@@ -142,20 +143,20 @@ def test_a_death_is_noticed_as_soon_as_ever_when_the_servers_clock_is_put_meanwh
 def test_a_worker_measures_and_limits_time_by_a_clock_that_nobody_puts(
     peer: WorkPeer, start_worker: Callable[..., Any], clock: WallClock
 ) -> None:
-    """A minute is its limit; the wall clock passes that many times over, in both directions."""
-    peer.resources = Resources(runtime_seconds=60)
+    """Ten minutes are its limit; the wall clock passes that many times over, in both directions."""
+    peer.resources = Resources(runtime_seconds=600)
     peer.command = f"while [ ! -e {peer.folder}/release ]; do sleep 0.02; done"
     worker = start_worker(environment=clock.environment)
     for hours in (2, -2, 0):
         clock.put(hours * HOURS)
         seen = len(peer.requests)
-        peer.wait(lambda: len(peer.requests) > seen + 3)  # noqa: B023
+        peer.wait(lambda: len(peer.requests) > seen + 3, 120)  # noqa: B023
     (peer.folder / "release").touch()
-    worker.communicate(timeout=60)
+    worker.communicate(timeout=120)
     outcome = peer.outcome()
 
     assert (worker.returncode, outcome.status) == (0, "D")
-    assert outcome.wall_seconds is not None and 0 < outcome.wall_seconds < 60
+    assert outcome.wall_seconds is not None and 0 < outcome.wall_seconds < 600
 
 
 # --- the arithmetic of it, in a world whose clock is a number ------------------------------------------------

@@ -62,12 +62,17 @@ def client(home: Home) -> Server:
     return Server(lambda: find(home.data_dir), request_timeout_seconds=10, retry_seconds=60)
 
 
+def one(home: Home, kind: str) -> list[int]:
+    """The process of this kind: when several have met, all others leave."""
+    return home.wait_for(lambda: pids if len(pids := home.pids(kind)) == 1 else [], f"one {kind}")
+
+
 @pytest.mark.promise("F21")
 def test_a_run_waits_for_room_on_the_disk_of_the_database(small_data: Path, tmp_path: Path) -> None:
     with opened(tmp_path) as home:
         script = home.start(WAITING, "--tasks", "20", JOBMON__LOCAL__PARALLELISM="4")
         home.wait_for(lambda: home.witness.count() >= 4, "running commands")
-        processes = home.pids("server") + home.pids("distributor")
+        processes = {*one(home, "server"), *one(home, "distributor")}
         filler = disks.fill(small_data)
         tools = []
         with pytest.raises(StorageFull, match="full") as refused:
@@ -77,14 +82,14 @@ def test_a_run_waits_for_room_on_the_disk_of_the_database(small_data: Path, tmp_
         (home.folder / "release").touch()
         home.wait_for(lambda: home.witness.count() >= 8, "the end of the commands")
         shown = home.jobmon("workflow_status", "-w", "1")
-        still = home.pids("server") + home.pids("distributor")
+        still = {*home.pids("server"), *home.pids("distributor")}
         filler.unlink()
 
         assert "waiting" in shown and f"{os.uname().nodename}:{small_data}/jobmon.db, 0B free" in str(
             refused.value
         )
         assert (script.end(), script.out.split()[-1:]) == (0, ["D"]), script.err
-        assert still == processes
+        assert processes <= still  # beside them there may be a server that finds another one
         assert home.task_counts() == {"D": 20}
         assert sorted(home.witness.starts().values()) == [1] * 20
         assert home.value("SELECT COUNT(*) FROM tool WHERE name LIKE '%x'") == len(tools)
@@ -157,7 +162,7 @@ def test_a_worker_needs_no_room_in_tmp(
     peer.command = f"echo out; echo err >&2; exit {status}"
 
     worker = start_worker(argv=[*cramped(tmp_path_factory), *worker_argv])
-    worker.communicate(timeout=60)
+    worker.communicate(timeout=120)
     outcome = peer.outcome()
 
     assert (worker.returncode, outcome.status) == (status, "E" if status else "D")
@@ -190,7 +195,7 @@ def test_what_ran_when_the_disk_of_the_database_broke_counts_when_that_is_mended
         (home.data_dir / "jobmon.db").symlink_to(disk.place / "jobmon.db")
         script = home.start(WAITING, "--tasks", "8", JOBMON__LOCAL__PARALLELISM="4")
         home.wait_for(lambda: home.witness.count() >= 4, "running commands")
-        (server,) = home.pids("server")
+        (server,) = one(home, "server")
         disk.die()
         home.wait_for(lambda: not lives(server), "the end of the server")
         disk.unmount()
@@ -213,6 +218,8 @@ def test_a_damaged_database_is_refused_and_its_copy_brings_all_back(home: Home, 
     (home.folder / "release").touch()
     assert home.start(WAITING, "--tasks", "3").end() == 0
     server(home, "db", "backup", str(home.folder / "copy"))
+    home.leave()  # either would start the server again if it had something to tell
+    home.wait_for(lambda: not home.pids("distributor") + home.pids("executor"), "the end of all but the server")
     home.jobmon("server", "stop")
     with contextlib.closing(sqlite3.connect(home.data_dir / "jobmon.db")) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -234,6 +241,6 @@ def test_a_damaged_database_is_refused_and_its_copy_brings_all_back(home: Home, 
 def server(home: Home, *words: str) -> str:
     """What a `jobmon-server` command prints."""
     command = [str(Path(sys.executable).with_name("jobmon-server")), *words]
-    done = subprocess.run(command, env=home.environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=home.environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr

@@ -8,13 +8,15 @@ The seeds are fixed. `JOBMON_TEST_LONG=1` runs more of them, over a thousand tas
 
 import os
 import random
+import signal
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
 
 import end_to_end
+from faults.crash.paused import pausing, wait_until_it_pauses
 from jobmon_conformance.home import Home, Script
 
 FOLDER = Path(next(iter(end_to_end.__path__)))
@@ -26,15 +28,35 @@ KILLS = 4 if LONG else 2  # a client gives up when its distributor dies five tim
 NEVER = 3  # tasks that fail for ever until their cause is mended
 ONCE = TASKS // 100  # tasks that fail on their first attempt
 LINES = 2 * (TASKS - NEVER) + 2 * ONCE  # what the witness holds at least when all is over
-LAUNCHED = "SELECT COUNT(*) FROM task_instance WHERE status IN ('O', 'R')"
+ALL = TASKS + 1  # the last one keeps the run from being over before all is killed
+LAUNCHED = f"SELECT COUNT(*) FROM task_instance WHERE status IN ('O', 'R') AND task_id < {ALL}"
 DRIVEN = "SELECT holder <> '' AND id = 2 FROM workflow_run ORDER BY id DESC LIMIT 1"
-SECONDS = 60 + TASKS / 2
+SECONDS = 120 + TASKS
+ONE_EACH = [1] * (ALL - NEVER - ONCE) + [2] * ONCE + [3] * NEVER  # how often tasks are started
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(SECONDS * 3)]
 
 
 def start(home: Home, *options: str, **environment: str) -> Script:
-    return home.start(THOUSAND, "--tasks", str(TASKS), "--seconds", "0.02", *options, **environment)
+    """It does not end before `release`."""
+    return home.start(THOUSAND, "--tasks", str(TASKS), "--seconds", "0.02", "--hold", *options, **environment)
+
+
+def hold(home: Home) -> None:
+    (home.folder / "hold").touch()
+
+
+def release(home: Home) -> None:
+    (home.folder / "hold").unlink()
+
+
+def kill_if_there(home: Home, kind: str) -> None:
+    """What was started for a client that is dead may be gone by itself."""
+    pids = home.pids(kind)
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    home.wait_for(lambda: not set(pids) & home.processes().keys(), f"the end of the {kind}")
 
 
 def moments(seed: object, count: int) -> list[int]:
@@ -48,9 +70,10 @@ def wait_until(home: Home, lines: int) -> None:
 
 
 def ends_with_three_failures(home: Home, script: Script) -> None:
-    """It ends by itself, with an error for the three that cannot work."""
+    """Released, it ends by itself, with an error for the three that cannot work."""
+    release(home)
     assert (script.end(SECONDS), script.out.split()[-1:]) == (0, ["E"]), script.err
-    assert home.task_counts() == {"D": TASKS - NEVER, "F": NEVER}
+    assert home.task_counts() == {"D": ALL - NEVER, "F": NEVER}
     holds(home)
 
 
@@ -62,9 +85,9 @@ def ends_well_when_mended(home: Home, *how: str) -> None:
     script = start(home, *(how or ("--resume", "cold")))
     assert (script.end(SECONDS), script.out.split()[-1:]) == (0, ["D"]), script.err
     again = {line.task for line in home.witness.lines()[before:] if line.word == "start"}
-    assert home.task_counts() == {"D": TASKS}
+    assert home.task_counts() == {"D": ALL}
     assert not again & done, f"tasks {again & done} were done and ran again"
-    assert len(home.witness.ends()) == TASKS
+    assert len(home.witness.ends()) == ALL
     holds(home)
 
 
@@ -84,13 +107,14 @@ def holds(home: Home) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("victim", ["distributor", "server", "executor"])
 def test_a_run_survives_the_death_of_one_part_and_ends_by_itself(home: Home, victim: str, seed: int) -> None:
+    hold(home)
     script = start(home)
     for lines in moments((victim, seed), KILLS):
         wait_until(home, lines)
         home.kill(victim)
     ends_with_three_failures(home, script)
     if victim != "executor":  # then nothing of what ran was touched: each attempt ran once and counts
-        assert sorted(home.witness.starts().values()) == [1] * (TASKS - NEVER - ONCE) + [2] * ONCE + [3] * NEVER
+        assert sorted(home.witness.starts().values()) == ONE_EACH
     ends_well_when_mended(home)
 
 
@@ -98,6 +122,7 @@ def test_a_run_survives_the_death_of_one_part_and_ends_by_itself(home: Home, vic
 @pytest.mark.promise("F46")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_run_survives_the_death_of_everything_but_the_client(home: Home, seed: int) -> None:
+    hold(home)
     script = start(home)
     chance = random.Random(f"any {seed}")
     for lines in moments(("any", seed), KILLS + 1):
@@ -112,6 +137,7 @@ def test_a_run_survives_the_death_of_everything_but_the_client(home: Home, seed:
 @pytest.mark.promise("F46")
 @pytest.mark.parametrize("victim", ["distributor", "server", "executor"])
 def test_a_run_survives_that_one_part_dies_again_while_it_starts(home: Home, victim: str) -> None:
+    hold(home)
     script = start(home)
     wait_until(home, moments("again", 1)[0])
     for _ in range(3):
@@ -122,6 +148,7 @@ def test_a_run_survives_that_one_part_dies_again_while_it_starts(home: Home, vic
 
 @pytest.mark.promise("F02")
 def test_a_run_survives_that_its_server_is_stopped_by_hand(home: Home) -> None:
+    hold(home)
     script = start(home)
     for lines in moments("stop", 2):
         wait_until(home, lines)
@@ -134,7 +161,8 @@ def test_a_run_survives_that_its_server_is_stopped_by_hand(home: Home) -> None:
 @pytest.mark.promise("F38")
 def test_a_run_survives_that_its_parts_are_suspended(home: Home) -> None:
     """The server until somebody misses it, the distributor until nothing is left to do, the executor meanwhile."""
-    script = start(home, JOBMON__HTTP__REQUEST_TIMEOUT_SECONDS="0.5")
+    hold(home)
+    script = start(home, JOBMON__HTTP__REQUEST_TIMEOUT_SECONDS="3")
     first, second, third = moments("suspend", 3)
     wait_until(home, first)
     with home.suspended("server"):
@@ -147,7 +175,7 @@ def test_a_run_survives_that_its_parts_are_suspended(home: Home) -> None:
         home.kill("distributor")
         home.wait_for(lambda: home.pids("distributor"), "another distributor")
     ends_with_three_failures(home, script)
-    assert sorted(home.witness.starts().values()) == [1] * (TASKS - NEVER - ONCE) + [2] * ONCE + [3] * NEVER
+    assert sorted(home.witness.starts().values()) == ONE_EACH
     ends_well_when_mended(home)
 
 
@@ -161,7 +189,7 @@ def test_a_run_ends_by_itself_without_its_client(home: Home) -> None:
     home.kill_client()
     home.wait_for(lambda: home.run_status() == "E", "the end of the run", SECONDS)
 
-    assert home.task_counts() == {"D": TASKS - NEVER, "F": NEVER}
+    assert home.task_counts() == {"D": ALL - NEVER, "F": NEVER}
     assert home.value("SELECT COUNT(*) FROM workflow_run") == 1
     holds(home)
 
@@ -173,18 +201,18 @@ def test_a_run_ends_by_itself_without_its_client(home: Home) -> None:
 def test_after_any_deaths_a_resume_finishes_what_is_left(home: Home, how: str, seed: int) -> None:
     """Each time the client dies, with whatever else chance adds, and the next one resumes; the last one ends."""
     chance = random.Random(f"{how} {seed}")
+    hold(home)
     start(home)
     for lines in moments((how, seed), KILLS):
         wait_until(home, lines)
         home.kill_client()
         for victim in chance.sample(["server", "distributor", "executor"], chance.randint(0, 2)):
-            if home.pids(victim):
-                home.kill(victim)
+            kill_if_there(home, victim)
         start(home, "--resume", how)
     wait_until(home, LINES * 9 // 10)
     home.kill_client()
-    if home.pids("distributor"):  # it could end the run as soon as the cause is mended
-        home.kill("distributor")
+    kill_if_there(home, "distributor")  # it could end the run as soon as the cause is mended
+    release(home)
     ends_well_when_mended(home, "--resume", how)
 
 
@@ -192,8 +220,8 @@ def test_after_any_deaths_a_resume_finishes_what_is_left(home: Home, how: str, s
 def test_a_bind_that_was_killed_is_continued_and_never_runs_half(home: Home) -> None:
     bind = ("--tasks", "400", "--chunk", "10")
     (home.folder / "release").touch()
-    home.start(WAITING, *bind)
-    home.wait_for(lambda: home.value("SELECT next_chunk FROM workflow"), "the first chunks")
+    home.start(WAITING, *bind, **pausing(home))
+    wait_until_it_pauses(home)
     home.kill_client()
     sent, bound = home.query("SELECT next_chunk, bound_at FROM workflow")[0]
 

@@ -23,6 +23,8 @@ LONG = bool(os.environ.get("JOBMON_TEST_LONG"))
 SLEEP_SECONDS = 70 if LONG else 5  # of a host; an attempt's lease lasts 3 s
 BOTH = [False, True] if LONG else [False]
 ON_ITS_OWN = "while [ ! -e ${WITNESS%/*}/release-$JOBMON_TASK_INSTANCE_ID ]; do sleep 0.1; done"
+WAIT = "while [ ! -e ${WITNESS%/*}/release ]; do sleep 0.1; done"
+COUNTS = f"{WAIT}; for i in $(seq 20); do echo line $i; sleep 0.1; done"
 LOST = ("X", "infrastructure")
 DONE = ("D", "")
 
@@ -90,6 +92,7 @@ def send(number: int, *pids: int) -> None:
 def test_what_runs_on_a_node_that_is_cut_off_goes_on_and_counts(
     net: Network, place: Place, ends_meanwhile: bool
 ) -> None:
+    place.home.environment["JOBMON__WORKER__REPORT_RETRY_SECONDS"] = "600"  # what is left on the disk counts
     script = place.start(2)
     commands = place.runs(2)
     place.launched()
@@ -170,10 +173,11 @@ def test_on_a_line_that_loses_every_tenth_packet_nothing_is_lost_or_done_twice(n
 
 @pytest.mark.promise("F11")
 def test_a_server_that_takes_connections_and_never_answers_disturbs_no_command(place: Place) -> None:
-    script = place.start(2, "--command", "for i in $(seq 20); do echo line $i; sleep 0.1; done")
+    script = place.start(2, "--command", COUNTS)
     commands = place.runs(2)
     place.launched()
     with place.home.suspended("server"):
+        place.release()
         place.wait(lambda: gone(place, *commands.values()), "the end of the commands")
     written = [path.read_text() for path in place.home.run_dir.rglob("*.o*") if path.name[-1].isdecimal()]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fakes.slurm import FakeSlurm
+from faults.crash.paused import go_on, pausing, wait_until_it_pauses
 from faults.place import QUICK, SCRIPT, Place
 from faults.site import Site, served
 from faults.slurm.conftest import fake
@@ -24,7 +25,12 @@ RESULTS_SECONDS = 60.0
 TASKS = 6
 # Tasks with odd ids end when there is a file `release1`, the others when there is a file `release0`.
 HALVES = "file=${WITNESS%/*}/release$((JOBMON_TASK_ID % 2)); while [ ! -e $file ]; do sleep 0.1; done"
-IMPATIENT = {**QUICK, "JOBMON__WORKER__REPORT_RETRY_SECONDS": "1", "JOBMON__LOCAL__PARALLELISM": str(TASKS)}
+IMPATIENT = {
+    **QUICK,
+    "JOBMON__HEARTBEAT__TASK_INSTANCE_INTERVAL_SECONDS": "5",  # nobody is in doubt before
+    "JOBMON__WORKER__REPORT_RETRY_SECONDS": "1",
+    "JOBMON__LOCAL__PARALLELISM": str(TASKS),
+}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(AWAY_SECONDS + 300)]
 
@@ -61,10 +67,11 @@ def holds(site: Site, tasks: int) -> None:
 
 @pytest.mark.promise("F01")
 def test_a_bind_waits_for_the_server_and_goes_on_at_the_next_chunk(site: Site) -> None:
-    script = site.start(SCENE, "--tasks", "60")
-    site.wait_for(lambda: site.value("SELECT next_chunk FROM workflow"), "the first chunks")
+    script = site.start(SCENE, "--tasks", "60", **pausing(site))
+    wait_until_it_pauses(site)
     site.kill("server")
     sent, bound = site.query("SELECT next_chunk, bound_at FROM workflow")[0]
+    go_on(site)
     site.wait_for(lambda: f"waiting for the server {site.url}" in script.err, "a client that says so")
     site.serve()
 
@@ -82,11 +89,12 @@ def test_jobs_that_start_while_the_server_is_away_wait_with_their_commands(
     site: Site, place: Place, fake: FakeSlurm
 ) -> None:
     """Also what was handed over just before is known by its name, and not handed over again."""
-    fake.settings.start_delay = 2
+    fake.change_partition("all", state="DOWN")
     script = place.start(TASKS, "--command", "true")
-    fake.wait(lambda: fake.called("sbatch"), 60)
+    fake.wait(lambda: fake.called("sbatch"), 120)
     site.kill("server")
-    fake.wait(lambda: fake.jobs and set(fake.states(1).values()) == {"RUNNING"}, 60)
+    fake.change_partition("all", state="UP")
+    fake.wait(lambda: fake.jobs and set(fake.states(1).values()) == {"RUNNING"}, 120)
     before = site.witness.count()
     site.serve()
 

@@ -23,8 +23,8 @@ from jobmon.core import local_server
 from jobmon_conformance.invariants import check
 from jobmon_conformance.witness import Witness
 
-DEADLINE_SECONDS = 90.0
-QUIET_SECONDS = 30.0
+DEADLINE_SECONDS = 120.0
+QUIET_SECONDS = 120.0
 FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.005, 0.04  # looking costs CPU, which others are waited for with
 KINDS = {
     "server": re.compile(r"-m jobmon\.server |/jobmon-server serve "),
@@ -73,6 +73,12 @@ class Script:
     def is_over(self) -> bool:
         return self.process.poll() is not None
 
+    def follows(self) -> bool:
+        """Whether it has said which run it follows, and waits for news of that."""
+        if ": run " not in self.err or self.is_over:
+            return False
+        return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
     def end(self, seconds: float = DEADLINE_SECONDS) -> int:
         """Its exit code, when it has ended by itself."""
         try:
@@ -111,7 +117,9 @@ class Home:
     def jobmon(self, *words: str) -> str:
         """What a `jobmon` command prints; it must succeed."""
         command = [str(Path(sys.executable).with_name("jobmon")), *words]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=DEADLINE_SECONDS
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -186,7 +194,8 @@ class Home:
             yield
         finally:
             for pid in pids:
-                os.kill(pid, signal.SIGCONT)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def kill_client(self) -> None:
         """kill -9 the newest script."""

@@ -7,10 +7,13 @@ import pytest
 
 from jobmon.core import cluster
 from jobmon_conformance.bench import MEMORY
-from jobmon_conformance.work import attempts, output, tasks, to_the_letter, workflow_of
+from jobmon_conformance.work import ONCE, attempts, output, tasks, to_the_letter, workflow_of
 
 MIB = 2**20
-EATS_200_MIB = f"{sys.executable} -c 'import time; eaten = bytearray(b\"x\") * (200 * {MIB}); time.sleep(1)'"
+EATS_200_MIB = (  # and the first time keeps them until it is killed
+    f'touch tries/$$; {sys.executable} -c \'import os, time; eaten = bytearray(b"x") * (200 * {MIB}); '
+    'time.sleep(1000 if len(os.listdir("tries")) == 1 else 1)\''
+)
 
 COMMANDS = {
     "quotes": """printf '%s|' "it's" 'a "quote"' `echo back` \\\\ \\'""",
@@ -72,6 +75,7 @@ def test_a_failure_has_its_code_and_its_last_words_and_is_tried_again(bench, hom
 @pytest.mark.needs(MEMORY)
 @pytest.mark.promise("F32")
 def test_after_too_little_memory_comes_more(bench, home):
+    (home.folder / "tries").mkdir()
     asked = {"memory": "60M", "runtime": "5m"}
     workflow = workflow_of(bench, [EATS_200_MIB], compute_resources=asked, resource_scales={"memory": 9})
 
@@ -85,12 +89,12 @@ def test_after_too_little_memory_comes_more(bench, home):
 @pytest.mark.promise("F34")
 def test_after_too_little_time_comes_more(bench, home):
     asked = {"runtime": "1s"}
-    workflow = workflow_of(bench, ["sleep 2"], compute_resources=asked, resource_scales={"runtime": 30})
+    workflow = workflow_of(bench, [f"{ONCE}; sleep 3"], compute_resources=asked, resource_scales={"runtime": 99})
 
     assert workflow.run() == "D"
     first, second = attempts(tasks(workflow)[0])
     assert (first.status, first.failure_class, second.status) == ("Z", "resource", "D")
-    assert (first.requested.runtime_seconds, second.requested.runtime_seconds) == (1, 31)
+    assert (first.requested.runtime_seconds, second.requested.runtime_seconds) == (1, 100)
     assert first.wall_seconds >= 1 and second.wall_seconds >= 2
 
 
@@ -141,7 +145,7 @@ def test_commands_are_run_to_the_letter(bench, home):
 
 
 def test_usage_is_measured(bench, home):
-    eats = f"{sys.executable} -c 'import time; eaten = bytearray(b\"x\") * (60 * {MIB}); time.sleep(0.5)'"
+    eats = f"{sys.executable} -c 'import time; eaten = bytearray(b\"x\") * (60 * {MIB}); time.sleep(1.5)'"
     workflow = workflow_of(bench, [eats], compute_resources={"memory": "500M", "runtime": "5m"})
 
     assert workflow.run() == "D"

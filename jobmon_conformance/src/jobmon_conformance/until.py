@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-SECONDS = 60.0
+SECONDS = 120.0
 Found = TypeVar("Found")
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from clusters import numbers
 from clusters.cluster import Cluster
 from clusters.process import Daemon, kill_all
 from clusters.sge import clients, configuration, leftovers, packages
@@ -90,6 +91,7 @@ class SgeCluster(Cluster):
     def discard(self) -> None:
         """Kill it."""
         self.down(for_good=True)
+        numbers.give_back(self.folder)
 
     def run(
         self, *command: object, timeout: float = 60.0, check: bool = False, stdin: str = ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from clusters import numbers
 from clusters.sge.packages import DRMAA, SHARED
 
 HOST = "localhost"  # the one node; host_aliases makes it the name of this machine too
@@ -99,7 +100,10 @@ def choose(folder: Path) -> Site:
         )
     for number in random.SystemRandom().sample(range(CLUSTERS), CLUSTERS):
         site = Site(folder, number)
-        if all(_is_free(port) for port in site.ports.values()):
+        if numbers.take(f"sge {number}", folder):
+            if not all(_is_free(port) for port in site.ports.values()):
+                numbers.give_back(folder)
+                continue
             (folder / "site.json").write_text(json.dumps({"number": number}))
             return site
     last = FIRST_PORT + 2 * CLUSTERS

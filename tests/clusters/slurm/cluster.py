@@ -26,7 +26,7 @@ class SlurmCluster(Cluster):
     What a cluster does is in `log` in its folder, also after `down`.
     """
 
-    start_seconds = 90.0
+    start_seconds = 150.0
     broken = SlurmError
 
     def __init__(

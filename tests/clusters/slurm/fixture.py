@@ -15,12 +15,14 @@ from clusters.sharing import folder_of_the_run, here_or_skipped, shared
 from clusters.slurm.cluster import SlurmCluster
 
 Settings = Mapping[str, object] | None
+PATIENT = {"SlurmdTimeout": 120}  # no node of a busy machine is called down: nobody breaks one of this cluster
 
 
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
     """The cluster of this test run: submit, query, cancel; leave its daemons and its settings as they are."""
-    with shared(partial(SlurmCluster, folder_of_the_run(tmp_path_factory) / "slurm")) as cluster:
+    folder = folder_of_the_run(tmp_path_factory) / "slurm"
+    with shared(partial(SlurmCluster, folder, PATIENT)) as cluster:
         yield cluster
 
 

@@ -9,6 +9,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from clusters import numbers
+
 NODES = 4
 LONGEST_FOLDER = (
     50  # a unix socket's path has 108 bytes at most, slurmstepd's are DIR/run/spool.NODE/NODE_JOB.STEP
@@ -68,7 +70,7 @@ def choose(folder: Path) -> Site:
     """Choose what is free now; keep it."""
     if len(str(folder).split()) > 1:
         raise ValueError(f"slurm.conf cannot name a folder with white space: {str(folder)!r}; take another one")
-    first_port = _free_ports()
+    first_port = _free_ports(folder)
     if len(str(folder)) <= LONGEST_FOLDER:
         run = folder / "run"
     else:
@@ -84,10 +86,12 @@ def user() -> str:
     return pwd.getpwuid(os.geteuid()).pw_name
 
 
-def _free_ports() -> int:
+def _free_ports(folder: Path) -> int:
     for first in random.SystemRandom().sample(PORTS, len(PORTS)):
-        if all(_is_free(port) for port in range(first, first + PORTS.step)):
-            return first
+        if numbers.take(f"slurm {first}", folder):
+            if all(_is_free(port) for port in range(first, first + PORTS.step)):
+                return first
+            numbers.give_back(folder)
     raise RuntimeError(f"no {PORTS.step} free ports in a row from {PORTS.start} to {PORTS.stop}")
 
 

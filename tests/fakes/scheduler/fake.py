@@ -108,7 +108,7 @@ class Fake:
                 cluster.clock.advance(target - cluster.clock.now())
                 cluster.catch_up()
 
-    def wait(self, condition: Callable[[], object], seconds: float = 30) -> None:
+    def wait(self, condition: Callable[[], object], seconds: float = 120) -> None:
         """Until it is so; looked at whenever something changed."""
         deadline = time.monotonic() + seconds
         with self._cluster.changed:

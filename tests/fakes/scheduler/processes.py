@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 MARK = "FAKE_SCHEDULER_RUN"
+BUSY_SECONDS = 60.0
 
 
 class ScriptRun:
@@ -90,14 +91,14 @@ class ScriptRun:
 
 def _spawn(argv: list[str], **how: Any) -> subprocess.Popen[bytes]:
     """A child that another thread forks just now may hold the script open for writing, for a moment."""
-    for _ in range(100):
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
         try:
             return subprocess.Popen(argv, **how)
         except OSError as error:
-            if error.errno != errno.ETXTBSY:
+            if error.errno != errno.ETXTBSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
-    raise OSError(errno.ETXTBSY, "busy for a second", argv[0])
 
 
 def _environment(pid: int) -> bytes:
@@ -124,7 +125,7 @@ def _processes() -> Iterator[tuple[int, int]]:
                 yield int(folder.name), int((folder / "stat").read_text().rpartition(")")[2].split()[1])
 
 
-def end_all(mark: str, seconds: float = 20) -> None:
+def end_all(mark: str, seconds: float = 120) -> None:
     """Kill whatever a fake started whose marks begin so, with what descends from it."""
     deadline = time.monotonic() + seconds
     while found := {pid for pid, _ in _processes() if f"{MARK}={mark}.".encode() in _environment(pid)}:

@@ -48,7 +48,7 @@ def test_a_job_that_is_killed_at_a_limit_gets_more(
     place.launched()
     if name == "h_rt":
         fake.advance(700)
-    fake.wait(lambda: any(fake.states(1).values()) is False) if name == "h_rt" else fake.exceed("1.1", used)
+    fake.wait(lambda: not any(fake.states(1).values()), 120) if name == "h_rt" else fake.exceed("1.1", used)
     place.runs(2)
     place.release()
 
@@ -77,7 +77,7 @@ def test_an_error_state_is_told_with_its_reason_and_costs_no_attempt(fake: FakeG
 
 @pytest.mark.promise("F36")
 def test_a_job_that_is_rescheduled_by_hand_is_another_attempt(fake: FakeGridEngine, place: Place) -> None:
-    fake.settings.again_delay = 6  # longer than the silence that makes the server ask
+    fake.settings.again_delay = 3600  # longer than the silence that makes the server ask
     script = place.start(2)
     place.runs(2)
     place.launched()

@@ -13,6 +13,7 @@ SILENT = "has not answered since"
 
 @pytest.mark.promise("F48")
 def test_a_qmaster_that_is_away_changes_no_task(fake: FakeGridEngine, place: Place) -> None:
+    place.be_patient()
     script = place.start()
     place.runs()
     place.launched()
@@ -31,14 +32,15 @@ def test_a_qmaster_that_is_away_changes_no_task(fake: FakeGridEngine, place: Pla
 
 @pytest.mark.promise("F48")
 def test_what_is_ready_while_the_qmaster_is_away_is_submitted_later(fake: FakeGridEngine, place: Place) -> None:
-    away = fake.fault("runBulkJobs", faults.qmaster_down())
+    away = fake.fault("runBulkJobs", faults.qmaster_down(), times=None)
     place.release()
     script = place.start()
     place.says(SILENT)
+    away.lift()
 
     place.ends(script)
     place.ran_once()
-    assert (len(away.met), len(fake.jobs)) == (1, 1)
+    assert (len(fake.called("runBulkJobs")), len(fake.jobs)) == (len(away.met) + 1, 1)
 
 
 @pytest.mark.promise("F49")
@@ -55,7 +57,7 @@ def test_a_job_that_was_lost_and_whose_number_is_given_again_is_run_again(
     place.release()
 
     place.ends(script)
-    assert place.job_ids() == ["1", "1"]
+    assert place.job_ids()[:2] == ["1", "1"]
     assert place.failures() == [(0, 1)] * 4
     assert place.attempts() == [("X", "infrastructure")] * 4 + [("D", "")] * 4
 
@@ -73,7 +75,7 @@ def test_a_job_that_was_lost_and_whose_number_is_given_again_is_run_again(
 def test_an_answer_that_is_none_ends_nothing(
     fake: FakeGridEngine, place: Place, command: str, fault: Fault
 ) -> None:
-    place.option(requests_per_second=100, answer_seconds=1)
+    place.option(requests_per_second=100, answer_seconds=3)
     script = place.start(2)
     place.runs(2)
     place.launched()

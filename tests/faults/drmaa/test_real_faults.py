@@ -34,7 +34,7 @@ def numbers(sge: SgeCluster, place: Place) -> set[str]:
 @pytest.mark.promise("F47")
 def test_a_submission_to_a_frozen_qmaster_is_found_and_not_repeated(breakable: SgeCluster, beside: Place) -> None:
     """It is taken when qmaster goes on; the distributor was killed meanwhile."""
-    beside.option(poll_seconds=60, poll_seconds_max=60, answer_seconds=3)  # nothing else is asked meanwhile
+    beside.option(poll_seconds=60, poll_seconds_max=60)  # nothing else is asked meanwhile
     script = beside.start(1, "--attempts", "2", "--command", FAILS_ONCE)
     beside.runs(1)
     beside.launched()
@@ -56,6 +56,7 @@ def test_a_submission_to_a_frozen_qmaster_is_found_and_not_repeated(breakable: S
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_a_qmaster_that_is_away_changes_no_task(breakable: SgeCluster, beside: Place, how: str) -> None:
     """Also when it is killed: it has written down what runs."""
+    beside.be_patient()
     script = beside.start(4)
     beside.runs()
     (number,) = beside.launched()

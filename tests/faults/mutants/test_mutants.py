@@ -32,6 +32,7 @@ SEARCH = settings(
 )
 
 FOUND_SECONDS = 60.0
+FOUND_LIVES = 150  # so many pass in that time, and on any machine they are the same
 SEEDS = range(3)
 QUICKEST = {"silence is taken for proof": 2}  # seeds that find it at once, while the rules stay as they are
 
@@ -70,8 +71,8 @@ def test_a_bug_put_into_the_server_is_found(
     record_property("bugs put in", 1)
     mutate(monkeypatch, *MUTANTS[name])
 
-    _, seconds = search(QUICKEST.get(name, 0))
-    assert seconds < FOUND_SECONDS
+    lives, _ = search(QUICKEST.get(name, 0))
+    assert lives <= FOUND_LIVES
     record_property("bugs found", 1)
 
 

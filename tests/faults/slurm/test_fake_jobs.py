@@ -53,7 +53,7 @@ def test_a_pending_job_that_its_user_cancels_is_not_tried_again(
 def test_a_job_that_is_put_back_into_the_queue_is_another_attempt(
     fake: FakeSlurm, place: Place, preempted: bool
 ) -> None:
-    fake.settings.requeue_delay = 6  # longer than the silence that makes the server ask
+    fake.settings.requeue_delay = 3600  # longer than the silence that makes the server ask
     script = place.start(2)
     place.runs(2)
     place.launched()
@@ -97,6 +97,7 @@ def test_what_ran_on_a_node_that_died_runs_again_elsewhere(fake: FakeSlurm, plac
 
 @pytest.mark.promise("F28")
 def test_a_worker_that_lives_on_a_node_held_for_dead_keeps_its_attempt(fake: FakeSlurm, place: Place) -> None:
+    place.be_patient(10)  # a worker that stands still for longer than its lease is rightly held for dead
     script = place.start(2)
     place.runs(2)
     place.launched()
@@ -117,7 +118,7 @@ def test_a_second_copy_waits_while_the_first_one_lives(fake: FakeSlurm, place: P
     place.runs(2)
     place.launched()
     fake.fail_node("n1", survives=True)
-    fake.wait(lambda: set(fake.states(1).values()) == {"RUNNING"} and fake.pid("1_0") and fake.pid("1_1"))
+    fake.wait(lambda: set(fake.states(1).values()) == {"RUNNING"} and fake.pid("1_0") and fake.pid("1_1"), 120)
     place.release()
 
     place.ends(script)

@@ -106,16 +106,17 @@ def test_a_limit_on_submitted_jobs_makes_the_rest_wait(fake: FakeSlurm, place: P
 
 @pytest.mark.promise("F54")
 def test_a_limit_that_only_a_refusal_tells_of_is_waited_for(fake: FakeSlurm, place: Place) -> None:
-    refusal = fake.fault("sbatch", faults.over_limit(), after=1, times=3)
+    refusal = fake.fault("sbatch", faults.over_limit(), after=1, times=None)
     place.option(max_batch=4)
     script = place.start(8)
     place.runs(4)
     place.says("QOSMaxSubmitJobPerUserLimit")
+    place.wait(lambda: len(refusal.met) >= 3, "three refusals")
+    refusal.lift()
     place.release()
 
     place.ends(script)
     place.ran_once(8)
-    assert len(refusal.met) == 3
     assert place.failures() == [(0, 0)] * 8
     assert set(place.attempts()) == {("D", ""), ("W", "policy")}
 
@@ -123,11 +124,12 @@ def test_a_limit_that_only_a_refusal_tells_of_is_waited_for(fake: FakeSlurm, pla
 @pytest.mark.promise("F54")
 def test_a_controller_that_is_full_is_waited_for(fake: FakeSlurm, place: Place) -> None:
     """`sbatch` would sleep and try for ever: it is ended, and nobody knows whether it had success."""
-    place.option(answer_seconds=1)
-    fake.fault("sbatch", faults.temporarily_unable())
+    place.option(answer_seconds=3)
+    full = fake.fault("sbatch", faults.temporarily_unable(), times=None)
     place.release()
     script = place.start()
     place.says("temporarily unable to accept job")
+    full.lift()
 
     place.ends(script)
     place.ran_once()
@@ -150,7 +152,8 @@ def test_a_job_that_can_never_start_fails_with_slurms_reason(fake: FakeSlurm, pl
 
 @pytest.mark.promise("F61")
 def test_the_number_of_commands_does_not_grow_with_the_tasks(fake: FakeSlurm, place: Place) -> None:
-    place.option(poll_seconds=30, reuse_seconds=0)  # no spare places that would be cancelled
+    place.option(poll_seconds=300, poll_seconds_max=300, reuse_seconds=0)  # no spare places to be cancelled
+    place.be_patient()
     script = place.start(200, "--command", "true")
 
     place.ends(script)

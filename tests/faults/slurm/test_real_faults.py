@@ -14,6 +14,7 @@ from jobmon_conformance.home import wait_for
 pytestmark = pytest.mark.slow
 
 SILENT = "has not answered since"
+UNKNOWN = "may have taken batch"
 FAILS_ONCE = "while [ ! -e ${WITNESS%/*}/release ]; do sleep 0.1; done; [ -e ${WITNESS%/*}/mended ]"
 
 
@@ -52,7 +53,7 @@ def save(slurm: SlurmCluster, job_id: str) -> None:
     file = slurm.folder / "state" / "job_state"
     before = file.stat().st_mtime_ns if file.exists() else 0
     slurm.scontrol("update", f"jobid={job_id}", "comment=saved")
-    wait_for(lambda: file.exists() and file.stat().st_mtime_ns > before, "a saved state", 30)
+    wait_for(lambda: file.exists() and file.stat().st_mtime_ns > before, "a saved state")
 
 
 @pytest.mark.promise("F46")
@@ -68,12 +69,12 @@ def test_a_submission_to_a_frozen_controller_is_found_and_not_repeated(
     beside.launched()
     with frozen(breakable, "slurmctld"):
         beside.release()
-        beside.wait(lambda: submissions(beside), "an sbatch")
+        beside.wait(lambda: submissions(beside) or UNKNOWN in beside.log(), "an sbatch")
         (beside.home.folder / "mended").touch()
         if killed:
             beside.home.kill("distributor")
         else:
-            beside.wait(lambda: not submissions(beside), "the end of sbatch")
+            beside.wait(lambda: UNKNOWN in beside.log(), "the end of sbatch")
 
     beside.ends(script)
     assert sorted(beside.home.witness.starts().values()) == [2]
@@ -84,7 +85,7 @@ def test_a_submission_to_a_frozen_controller_is_found_and_not_repeated(
 @pytest.mark.promise("F48")
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_a_controller_that_is_away_changes_no_task(breakable: SlurmCluster, beside: Place, how: str) -> None:
-    beside.option(answer_seconds=15)
+    beside.be_patient()
     script = beside.start(4)
     beside.runs()
     (job_id,) = beside.launched()
@@ -161,11 +162,12 @@ def test_a_kill_that_a_frozen_controller_does_not_take_is_repeated(breakable: Sl
 
 @pytest.mark.promise("F28")
 @pytest.mark.promise("F29")
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(900)
 def test_a_dead_node_costs_no_attempt_and_one_held_for_dead_runs_nothing_twice(
     breakable: SlurmCluster, beside: Place
 ) -> None:
     """The slurmd of one node is frozen while its worker lives; another node dies with all that is on it."""
+    beside.be_patient(10)  # a worker that stands still for longer than its lease is rightly held for dead
     script = beside.start(4, "--resources", '{"cores": 16}')
     beside.runs(4)
     beside.launched()
@@ -175,7 +177,7 @@ def test_a_dead_node_costs_no_attempt_and_one_held_for_dead_runs_nothing_twice(
         breakable.kill(f"slurmd {dead}")
         breakable.kill_slurmstepd(dead)
         beside.kill_worker(node_of[dead])
-        beside.wait(lambda: sum(system for _, system in beside.failures()) >= 1, "a lost attempt", 90)
+        beside.wait(lambda: sum(system for _, system in beside.failures()) >= 1, "a lost attempt", 240)
         beside.release()
         beside.ends(script)
     breakable.start(f"slurmd {dead}")

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,12 @@ import resource, sys, time
 from pathlib import Path
 from jobmon.core.defaults import Settings
 from jobmon.core.exceptions import ServerError
+from jobmon.server import start
 from jobmon.server.db import insert
 from jobmon.server.start import open_service
 from jobmon.server.tables import tool
 
+start.BROKEN_SECONDS = 3.0  # time enough to say it
 service = open_service(Settings(), Path(sys.argv[1]), frozenset())
 size = Path(sys.argv[1], "jobmon.db-wal").stat().st_size
 resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100_000, size + 100_000))  # further writes fail with EFBIG
@@ -32,21 +33,19 @@ try:
         print(number, flush=True)
 except ServerError as error:
     print(error, flush=True)
-time.sleep(60)
+time.sleep(1000)  # it ends by itself
 """
 
 
 @pytest.mark.promise("F22")
 def test_a_write_that_the_disk_refuses_is_reported_and_ends_the_process(tmp_path: Path) -> None:
-    began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-c", WRITER, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", WRITER, str(tmp_path)], capture_output=True, text=True, timeout=200, check=False
     )
 
     *confirmed, said = done.stdout.splitlines()
     assert "jobmon.db failed (disk I/O error); nothing was changed. Look at the disk" in said, done.stderr
     assert done.returncode == BROKEN_EXIT
-    assert time.monotonic() - began < 50  # by itself
     database = Database(f"sqlite:///{tmp_path}/jobmon.db")
     rows = database.read(lambda c: c.execute(sa.select(tool.c.name)).scalars().all())
     database.dispose()

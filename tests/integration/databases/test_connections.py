@@ -2,7 +2,6 @@
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -83,11 +82,16 @@ def test_a_role_whose_holder_acts_for_longer_than_its_lease_is_not_waited_for(da
 
 def test_a_statement_that_takes_too_long_is_ended_and_said_to_be_busy(database):
     short = again(database, statement_seconds=1)
-    began = time.monotonic()
-    with pytest.raises(ServerBusy, match="took too long"):
-        short.read(lambda c: c.exec_driver_sql(SLEEP[name_of(database)]).all())
+    tries: list[int] = []
 
-    assert time.monotonic() - began < 20
+    def sleep(connection: sa.Connection) -> None:
+        tries.append(1)
+        connection.exec_driver_sql(SLEEP[name_of(database)]).all()
+
+    with pytest.raises(ServerBusy, match="took too long"):
+        short.read(sleep)
+
+    assert len(tries) <= 1  # none, where even the first look at a connection took too long
     short.dispose()
 
 
@@ -110,6 +114,7 @@ def test_who_waits_too_long_for_a_lock_undoes_all_and_tries_again(database, monk
         connection.execute(sa.update(tool).where(tool.c.id == 2).values(name=f"free {len(tries)}"))
         if len(tries) == 2:
             let_go.set()
+            holder.join(60)  # else this try may be in vain too, and so may the next ones
         connection.execute(sa.update(tool).where(tool.c.id == 1).values(name="mine"))
 
     holder = threading.Thread(target=database.write, args=(hold,))
@@ -231,7 +236,8 @@ def over(way: Forwarder, database: db.Database) -> db.Database:
 
 
 @pytest.mark.promise("F16")
-def test_a_database_that_restarts_under_a_unit_gets_it_again_and_once(database, way):
+def test_a_database_that_restarts_under_a_unit_gets_it_again_and_once(database, way, monkeypatch):
+    monkeypatch.setattr(db, "AWAY_SECONDS", 200.0)
     client = over(way, database)
     tries: list[int] = []
 

@@ -75,7 +75,7 @@ def test_many_writers_of_one_counter_lose_nothing(database):
 def test_writers_that_lock_in_opposite_orders_all_come_through(database):
     names = [uuid.uuid4().hex for _ in range(2)]
     ids = [database.write(lambda c, name=name: db.insert_one(c, tool, {"name": name})) for name in names]
-    met = threading.Barrier(2, timeout=20)
+    met = threading.Barrier(2, timeout=60)
     failures: list[BaseException] = []
 
     def both(order):

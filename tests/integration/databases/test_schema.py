@@ -170,7 +170,8 @@ def test_an_empty_database_and_one_of_no_release_are_told_apart(empty):
 
 
 @pytest.mark.promise("F25")
-def test_two_upgrades_at_once_take_each_step_once(empty):
+def test_two_upgrades_at_once_take_each_step_once(empty, monkeypatch):
+    monkeypatch.setattr(schema, "LOCK_SECONDS", 250)
     taken: list[str] = []
     failed: list[BaseException] = []
 

@@ -22,7 +22,7 @@ from jobmon.client.api import Tool
 tool = Tool(name="witnessed")
 template = tool.get_task_template(
     template_name="step",
-    command_template="sleep 0.2; echo {number} >> {witness!q}",
+    command_template="echo {number} >> {witness!q}; until [ -e {witness!q}.go ]; do sleep 0.05; done",
     node_args=["number"],
     task_args=["witness"],
 )
@@ -35,7 +35,7 @@ workflow.run()
 """
 
 
-def wait_for(condition, seconds=60.0):
+def wait_for(condition, seconds=120.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"
@@ -86,6 +86,7 @@ def test_the_run_goes_on_to_its_end_and_no_task_runs_twice(client, data_dir, tmp
     client.kill()
     killed = local_server.read_server_file(data_dir)
     os.kill(killed.pid, signal.SIGKILL)
+    (tmp_path / "witness.go").touch()  # until now the first command runs
     wait_for(lambda: "is over with status" in distributor_log(tmp_path))
 
     assert "is over with status D" in distributor_log(tmp_path)

@@ -6,7 +6,6 @@ import stat
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -142,10 +141,10 @@ def test_a_run_is_driven_to_its_end(start, configured, fake, http, data_dir, tmp
     log = tmp_path / "distributor.log"
     process = start(configured, "--workflow_run_id", str(RUN_ID), "--log-file", str(log))
     fake.offer(batch(1, cluster="noted"))
-    fake.until(lambda: fake.launched, seconds=30)
+    fake.until(lambda: fake.launched)
     fake.launched.clear()
     fake.end("D")
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
 
     assert (process.returncode, out, err) == (0, "", "ALIVE\n")
     assert notes(data_dir) == [f"connect {http.url} 1", "submit jm-1-1", "close True"]
@@ -159,9 +158,9 @@ def test_started_ahead_of_time_it_waits_for_its_order(start, configured, fake):
     process.stdin.write(f'{{"workflow_run_id": {RUN_ID}}}\n')
     process.stdin.flush()
     fake.offer(batch(1, cluster="noted"))
-    fake.until(lambda: fake.launched, seconds=30)
+    fake.until(lambda: fake.launched)
     fake.end("D")
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
 
     assert process.returncode == 0
     assert len(fake.leases) == 1
@@ -169,7 +168,7 @@ def test_started_ahead_of_time_it_waits_for_its_order(start, configured, fake):
 
 def test_started_ahead_of_time_for_nothing_it_goes_away_without_a_word(start, configured, fake):
     process = start(configured, "--stdin")
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
 
     assert (process.returncode, out, err) == (0, "", "")
     assert fake.leases == []
@@ -180,7 +179,7 @@ def test_started_ahead_of_time_for_nothing_it_goes_away_without_a_word(start, co
 )
 def test_an_order_that_cannot_be_read_is_an_error_that_says_so(start, configured, line, words):
     process = start(configured, "--stdin")
-    _, err = process.communicate(line, timeout=30)
+    _, err = process.communicate(line, timeout=120)
 
     assert process.returncode == 1
     assert words in err
@@ -189,7 +188,7 @@ def test_an_order_that_cannot_be_read_is_an_error_that_says_so(start, configured
 
 def test_a_misspelt_setting_is_an_error_that_names_it(start, configured):
     process = start(configured | {"JOBMON__HTTP__SERVICE_ULR": "x"}, "--workflow-run-id", "7")
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
 
     assert process.returncode == 1
     assert "JOBMON__HTTP__SERVICE_ULR" in err
@@ -198,17 +197,18 @@ def test_a_misspelt_setting_is_an_error_that_names_it(start, configured):
 @pytest.mark.promise("F66")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ignores_a_hang_up_and_leaves_gracefully_when_told_to(start, configured, fake, data_dir, number):
-    process = start(configured, "--workflow_run_id", str(RUN_ID))
-    fake.until(lambda: fake.requests, seconds=30)
+    fake.poll_seconds = 1000  # for longer than it has patience with an answer
+    process = start(
+        configured | {"JOBMON__HTTP__REQUEST_TIMEOUT_SECONDS": "1000"}, "--workflow_run_id", str(RUN_ID)
+    )
+    fake.until(lambda: fake.requests)
     process.send_signal(signal.SIGHUP)
     fake.offer(batch(1, cluster="noted"))
-    fake.until(lambda: fake.launched)
+    fake.until(lambda: fake.launched and fake.polls_waiting)
     process.send_signal(number)
-    began = time.monotonic()
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
 
     assert process.returncode == 0
-    assert time.monotonic() - began < 5
     assert notes(data_dir)[-1] == "close False"
     assert not any(note.startswith("cancel") for note in notes(data_dir))
 
@@ -216,10 +216,10 @@ def test_it_ignores_a_hang_up_and_leaves_gracefully_when_told_to(start, configur
 @pytest.mark.promise("F66")
 def test_it_leaves_when_told_to_although_the_server_is_away(start, configured, fake, http):
     process = start(configured, "--workflow_run_id", str(RUN_ID))
-    fake.until(lambda: fake.requests, seconds=30)
+    fake.until(lambda: fake.requests)
     http.kill()
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
 
     assert process.returncode == 0
 
@@ -230,10 +230,10 @@ def test_it_goes_on_when_nobody_reads_its_standard_error_any_more(start, configu
     process.stderr.close()
     process.stdout.close()
     fake.offer(batch(1, cluster="noted"))
-    fake.until(lambda: fake.launched, seconds=30)
+    fake.until(lambda: fake.launched)
     fake.end("D")
 
-    assert process.wait(30) == 0
+    assert process.wait(120) == 0
 
 
 @pytest.mark.promise("F02")
@@ -243,13 +243,13 @@ def test_a_server_that_is_killed_and_comes_back_elsewhere_is_found_again(start, 
     first.write_server_file(data_dir)
     process = start(environment, "--workflow_run_id", str(RUN_ID))
     fake.offer(batch(1, cluster="noted"))
-    fake.until(lambda: fake.launched and fake.polls_waiting, seconds=30)
+    fake.until(lambda: fake.launched and fake.polls_waiting)
     second.write_server_file(data_dir)
     first.kill()
     fake.offer(batch(2, cluster="noted"))
-    fake.until(lambda: 2 in fake.launched, seconds=30)
+    fake.until(lambda: 2 in fake.launched)
     fake.end("D")
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     second.kill()
 
     assert process.returncode == 0

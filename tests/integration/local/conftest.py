@@ -52,7 +52,7 @@ def connect(peer: Peer, state_dir: Path) -> Iterator[Connect]:
     note = identity.read_note(state_dir)
     if note is not None and Path(f"/proc/{note.pid}").exists():
         os.kill(note.pid, signal.SIGTERM)
-        wait_for(lambda: _ended(note.pid), "the executor's end")
+        wait_for(lambda: ended(note.pid), "the executor's end")
 
 
 def executor_pid(cluster: LocalCluster) -> int:
@@ -73,7 +73,8 @@ def gone(pid: int) -> bool:
         return True
 
 
-def _ended(pid: int) -> bool:
+def ended(pid: int) -> bool:
+    """Whether an executor that this process started is over, and collected."""
     try:
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:

@@ -17,7 +17,7 @@ from jobmon.core.resources import Resources
 from jobmon.core.routes import WORK
 from jobmon.core.wire import Batch, Claim, Denial, Grant, Job, Outcome, WorkAnswer, WorkRequest
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 120.0
 Held = TypeVar("Held")
 
 
@@ -122,10 +122,11 @@ class Peer:
             for index in range(batch.size)
         ]
 
-    def outcomes(self, batch: Batch) -> list[Outcome]:
+    def outcomes(self, batch: Batch, seconds: float = DEADLINE_SECONDS) -> list[Outcome]:
         """The outcomes of a batch, once there are all of them."""
         members = [self.attempts[batch.first_instance_id + index] for index in range(batch.size)]
-        wait_for(lambda: all(member.outcome for member in members), f"the outcomes of batch {batch.batch_id}")
+        what = f"the outcomes of batch {batch.batch_id}"
+        wait_for(lambda: all(member.outcome for member in members), what, seconds)
         return [member.outcome for member in members if member.outcome]
 
     def outcome(self, batch: Batch) -> Outcome:

@@ -18,6 +18,17 @@ def witness(file: Path, seconds: float) -> str:
     return f"echo start {own} >> {file}; sleep {seconds}; echo end {own} >> {file}"
 
 
+def held(file: Path) -> str:
+    """The same, which ends when the test wants it (`let_end`)."""
+    own = "$JOBMON_TASK_INSTANCE_ID"
+    return f"echo start {own} >> {file}; until [ -e {file}.go ]; do sleep 0.02; done; echo end {own} >> {file}"
+
+
+def let_end(file: Path) -> None:
+    """All that are held."""
+    file.with_name(f"{file.name}.go").touch()
+
+
 def starts(file: Path) -> list[str]:
     """The attempts that were started, as often as they were."""
     return sorted(line.split()[1] for line in file.read_text().splitlines() if line.startswith("start"))
@@ -30,7 +41,7 @@ def lines(file: Path) -> int:
 
 @pytest.mark.promise("F63")
 def test_the_death_of_a_distributor_disturbs_nothing(peer: Peer, connect: Connect, tmp_path: Path) -> None:
-    batch = peer.batch([witness(tmp_path / "log", 0.3)] * 6)
+    batch = peer.batch([held(tmp_path / "log")] * 6)
     first = connect()
     job_id = first.submit(batch)
     pid = executor_pid(first)
@@ -39,6 +50,7 @@ def test_the_death_of_a_distributor_disturbs_nothing(peer: Peer, connect: Connec
     first._executor.drop()  # what a death looks like from the other end
     second = connect()
     found = second.look_up([batch])
+    let_end(tmp_path / "log")
     outcomes = peer.outcomes(batch)
 
     assert (found[batch.batch_id].job_id, executor_pid(second)) == (job_id, pid)
@@ -184,11 +196,12 @@ def test_a_server_that_leaves_no_note_is_where_the_distributor_says(peer: Peer, 
 @pytest.mark.promise("F05")
 def test_commands_go_on_while_the_server_is_away(peer: Peer, connect: Connect, tmp_path: Path) -> None:
     peer.heartbeat_seconds = 0.1
-    batch = peer.batch([witness(tmp_path / "log", 0.4)] * 4)
+    batch = peer.batch([held(tmp_path / "log")] * 4)
     connect().submit(batch)
     wait_for(lambda: lines(tmp_path / "log") == 2, "the first two")
 
     peer.stop()
+    let_end(tmp_path / "log")
     wait_for(lambda: lines(tmp_path / "log") == 4, "their ends")
     assert peer.statuses()["D"] == 0
     peer.start()
@@ -202,12 +215,13 @@ def test_commands_go_on_while_the_server_is_away(peer: Peer, connect: Connect, t
 def test_outcomes_outlive_an_executor_that_dies_while_the_server_is_away(
     peer: Peer, connect: Connect, tmp_path: Path
 ) -> None:
-    batch = peer.batch([witness(tmp_path / "log", 0.2)] * 2)
+    batch = peer.batch([held(tmp_path / "log")] * 2)
     cluster = connect()
     cluster.submit(batch)
     wait_for(lambda: lines(tmp_path / "log") == 2, "both")
 
     peer.stop()
+    let_end(tmp_path / "log")
     wait_for(lambda: lines(tmp_path / "log") == 4, "their ends")
     wait_for(lambda: b'["ended",' in next(tmp_path.rglob(journal.JOURNAL)).read_bytes(), "the journal")
     os.kill(executor_pid(cluster), signal.SIGKILL)
@@ -242,14 +256,17 @@ def test_one_request_that_is_refused_loses_no_other(peer: Peer, connect: Connect
     wait_for(lambda: peer.statuses()["D"] == 49, "the others")
 
 
-def test_heartbeats_are_about_what_is_claimed(peer: Peer, connect: Connect) -> None:
+def test_heartbeats_are_about_what_is_claimed(peer: Peer, connect: Connect, tmp_path: Path) -> None:
     peer.heartbeat_seconds = 0.05
-    batch = peer.batch(["sleep 0.5", "sleep 0.5", "true"])
-
+    batch = peer.batch([held(tmp_path / "log"), held(tmp_path / "log"), "true"])
     connect().submit(batch)
+
+    wait_for(lambda: peer.attempts[1].beats >= 3 and peer.attempts[2].beats >= 3, "three beats of each that runs")
+    waits = peer.attempts[3].beats
+    let_end(tmp_path / "log")
     peer.outcomes(batch)
 
-    assert peer.attempts[1].beats >= 3 and peer.attempts[2].beats >= 3
+    assert waits == 0
     sequences = [request.sequence for request in peer.requests]
     assert sequences == sorted(set(sequences))
 

@@ -26,7 +26,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from jobmon.core import routes, wire
+from jobmon.core import local_server, routes, wire
 from jobmon.core.http import Server
 from jobmon.core.local_server import ensure, read_server_file
 from jobmon.core.processes import lives
@@ -73,6 +73,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("fuzz") / "data"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JOBMON__SERVER__REQUESTS_PER_SECOND", "1e6")
+        patch.setattr(local_server, "START_SECONDS", 150.0)
         ensure(folder)
     server = Server(lambda: ensure(folder), retry_seconds=60)
     _bind(server, folder)
@@ -178,7 +179,8 @@ def ask(
         nonlocal sent
         sent += 1
         steer(mode, case)
-        case.call_and_validate(headers={"Authorization": f"Bearer {server.address.token}"}, checks=CHECKS)
+        headers = {"Authorization": f"Bearer {server.address.token}"}
+        case.call_and_validate(headers=headers, checks=CHECKS, timeout=120)
         if twister and mode is GenerationMode.POSITIVE:
             body = case.body if route.method == "POST" else case.query
             if isinstance(body, dict) and body:

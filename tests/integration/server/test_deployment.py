@@ -5,7 +5,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import requests
 import yaml
 from click.testing import CliRunner
 
+from clusters.databases import free_port
 from jobmon.core.settings import load_settings
 from jobmon.server import cli
 from jobmon.server.site import GRACE_SECONDS
@@ -109,22 +109,16 @@ def nginx_file(folder: Path, port: int, ours: int) -> Path:
     return file
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def answers(url: str, **options: object) -> requests.Response | None:
     try:
-        reply = requests.get(url, timeout=5, **options)  # type: ignore[arg-type]
+        reply = requests.get(url, timeout=60, **options)  # type: ignore[arg-type]
     except requests.RequestException:
         return None
     return reply if reply.status_code == 200 else None
 
 
 def until(condition, what: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 150
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.05)
@@ -143,7 +137,7 @@ def test_followed_step_by_step_there_is_a_server_that_is_ready_and_ends_when_it_
     environment = os.environ | {"JOBMON__CONFIG_FILE": str(tmp_path / "jobmon.yaml")}
     command = [sys.executable, "-m", "jobmon.server.cli"]
     for line in ("db upgrade", "user add ann --role admin", "token create ann"):
-        subprocess.run([*command, *line.split()], env=environment, check=True, capture_output=True, timeout=60)
+        subprocess.run([*command, *line.split()], env=environment, check=True, capture_output=True, timeout=120)
     words = shlex.split(unit()["ExecStart"].partition("jobmon-server ")[2].replace("8070", str(port)))
     words[words.index("--processes") + 1] = "1"  # SQLite
 
@@ -160,7 +154,7 @@ def test_followed_step_by_step_there_is_a_server_that_is_ready_and_ends_when_it_
             by_another = answers(f"http://127.0.0.1:{port}/ready", headers={"Host": "evil.example.org"})
         finally:
             one.send_signal(signal.SIGTERM)
-            ended = one.wait(60)
+            ended = one.wait(120)
 
     assert ended == 0
     assert metrics is not None and "jobmon_requests_total" in metrics.text

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -15,14 +14,17 @@ from pathlib import Path
 import pytest
 import requests
 
+from clusters.databases import free_port
 from jobmon.core import routes, wire
 from jobmon.core.http import Address, Server
 from jobmon.core.resources import Resources
 from jobmon.core.settings import load_settings
 from jobmon.server.start import open_service
 
-POLL_SECONDS = 50.0
-SOON_SECONDS = 20.0  # the machine is noisy; without a graceful end a poll lasts POLL_SECONDS
+POLL_SECONDS = 600.0  # so long a poll lasts without a graceful end, and so long does the end of the server
+END_SECONDS = 150.0
+LASTING = f"from jobmon.server import signals; signals.POLL_SECONDS_MAX = {POLL_SECONDS}\n"
+EMBEDDED = "from jobmon.server import embedded; embedded.main()"
 SITE = """
 import sys
 from pathlib import Path
@@ -35,12 +37,6 @@ serve(lambda: open_service(load_settings(), folder, frozenset()), where, folder)
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Site:
     """Real processes on one port and one folder, that can be ended and started again."""
 
@@ -48,33 +44,31 @@ class Site:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._words = ["-m", "jobmon.server", str(folder)]
+        self._words = ["-c", LASTING + EMBEDDED, str(folder)]
         if kind != "waitress":
-            self._words = ["-c", SITE, str(folder), f"127.0.0.1:{self.port}", kind.partition(" ")[2]]
+            self._words = ["-c", LASTING + SITE, str(folder), f"127.0.0.1:{self.port}", kind.partition(" ")[2]]
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         environment = os.environ | {"JOBMON__SERVER__PORT": str(self.port)}
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen([sys.executable, *self._words], env=environment, stderr=log)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
-            try:
-                if requests.get(f"{self.url}/ready", timeout=5).status_code == 200:
+            with contextlib.suppress(requests.ConnectionError, requests.Timeout):
+                if requests.get(f"{self.url}/ready", timeout=30).status_code == 200:
                     return
-            except requests.ConnectionError:
-                pass
             assert time.monotonic() < deadline and self.process.poll() is None, (self.folder / "log").read_text()
             time.sleep(0.05)
 
     def stop(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(60) == 0
+        assert self.process.wait(END_SECONDS) == 0
 
     def client(self) -> Server:
         token = (self.folder / "token").read_text()
-        return Server(lambda: Address(self.url, token), request_timeout_seconds=10, retry_seconds=60)
+        return Server(lambda: Address(self.url, token), request_timeout_seconds=30, retry_seconds=600)
 
 
 @pytest.fixture(params=["gunicorn 1", "gunicorn 2", "waitress"])
@@ -112,11 +106,11 @@ def start_run(server: Server, folder: Path) -> int:
 
 
 class Watchers:
-    """Long polls, each on a connection of its own: what came, and after how long. They never try again."""
+    """Long polls, each on a connection of its own: what came. They never try again."""
 
     def __init__(self, site: Site, run_id: int, count: int) -> None:
         seen = site.client().call(routes.WATCH, wire.WatchRequest(), run_id=run_id)
-        self.answers: list[tuple[int, float]] = []
+        self.answers: list[int] = []
         self.failures: list[Exception] = []
         self._url = site.url + routes.WATCH.url(run_id=run_id)
         self._headers = {"Authorization": f"Bearer {site.client().address.token}"}
@@ -126,17 +120,16 @@ class Watchers:
             thread.start()
 
     def _watch(self) -> None:
-        began = time.monotonic()
         try:
             reply = requests.post(self._url, json=self._body, headers=self._headers, timeout=POLL_SECONDS * 2)
         except requests.RequestException as failure:
             self.failures.append(failure)
         else:
-            self.answers.append((reply.status_code, time.monotonic() - began))
+            self.answers.append(reply.status_code)
 
     def join(self) -> None:
         for thread in self._threads:
-            thread.join(POLL_SECONDS * 2)
+            thread.join(END_SECONDS)
 
 
 class Writer:
@@ -158,23 +151,25 @@ class Writer:
 
     def join(self) -> None:
         self.over.set()
-        self._thread.join(120)
+        self._thread.join(600)
 
 
 def until(condition, what: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline, f"no {what}"
         time.sleep(0.02)
 
 
 def inside(site: Site) -> int:
-    """Connections that the server has from its clients."""
-    held = Path("/proc/net/tcp").read_text().splitlines()
+    """Connections that the server has taken from its clients, with all read that they have said."""
+    held = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
     port = f":{site.port:04X}"
-    return sum(1 for line in held if line.split()[1].endswith(port) and line.split()[3] == "01")
+    open_ones = [words for words in held if words[1].endswith(port) and words[3] == "01"]
+    return sum(1 for words in open_ones if words[4].endswith(":00000000") and words[9] != "0")
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.promise("F07")
 def test_told_to_end_it_answers_its_polls_finishes_its_work_and_nothing_is_lost(site: Site) -> None:
     run_id = start_run(site.client(), site.folder)
@@ -183,9 +178,7 @@ def test_told_to_end_it_answers_its_polls_finishes_its_work_and_nothing_is_lost(
     until(lambda: inside(site) >= 11, "connections")
     until(lambda: all(len(writer.confirmed) > 5 for writer in writers), "work")
 
-    began = time.monotonic()
-    site.stop()
-    ended_after = time.monotonic() - began
+    site.stop()  # without a graceful end of polls it lasts too long, or they get no answer
     watchers.join()
     before = [len(writer.confirmed) for writer in writers]
     site.start()
@@ -196,12 +189,11 @@ def test_told_to_end_it_answers_its_polls_finishes_its_work_and_nothing_is_lost(
         writer.join()
 
     assert watchers.failures == []
-    assert [status for status, _ in watchers.answers] == [200] * 8
-    assert ended_after < SOON_SECONDS
+    assert watchers.answers == [200] * 8
     with contextlib.closing(sqlite3.connect(site.folder / "jobmon.db")) as database:
         names = [name for (name,) in database.execute("SELECT name FROM tool")]
     assert len(set(names)) == len(names)
     assert {name for writer in writers for name in writer.confirmed} <= set(names)
-    metrics = requests.get(f"{site.url}/metrics", headers=watchers._headers, timeout=30)
+    metrics = requests.get(f"{site.url}/metrics", headers=watchers._headers, timeout=120)
     assert metrics.status_code == 200
     assert 'route="/tool",status="200"' in metrics.text

@@ -44,10 +44,10 @@ def serving(folder: Path, script: str, *words: str) -> Iterator[tuple[subprocess
 
 
 def _wait_until_up(process: subprocess.Popen[bytes], url: str, log_file: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(requests.ConnectionError):
-            requests.get(url + HEALTH.prefix + HEALTH.path, timeout=10)
+        with contextlib.suppress(requests.ConnectionError, requests.Timeout):
+            requests.get(url + HEALTH.prefix + HEALTH.path, timeout=60)
             return
         time.sleep(0.05)
     raise AssertionError(f"it does not answer: {log_file.read_text()}")
@@ -56,10 +56,10 @@ def _wait_until_up(process: subprocess.Popen[bytes], url: str, log_file: Path) -
 @pytest.mark.parametrize("script", [WITH_IT, WITHOUT_GUNICORN])
 def test_it_answers_until_it_is_told_to_end_and_ends_well(tmp_path, script):
     with serving(tmp_path, script) as (process, url):
-        health = requests.get(url + HEALTH.prefix + HEALTH.path, timeout=10).json()
+        health = requests.get(url + HEALTH.prefix + HEALTH.path, timeout=120).json()
         process.send_signal(signal.SIGTERM)
 
-        assert process.wait(60) == 0
+        assert process.wait(120) == 0
     assert health["version"]
     assert (tmp_path / "jobmon.db").exists()
 
@@ -72,9 +72,9 @@ def test_clients_that_do_not_close_their_connections_hold_up_nobody(tmp_path, sc
     with serving(tmp_path, script) as (_, url), contextlib.ExitStack() as held:
         host, _, port = url.partition("//")[2].partition(":")
         for _ in range(60):
-            held.enter_context(socket.create_connection((host, int(port)), timeout=60)).sendall(request)
+            held.enter_context(socket.create_connection((host, int(port)), timeout=120)).sendall(request)
 
-        assert requests.get(url + HEALTH.url(), timeout=30).ok
+        assert requests.get(url + HEALTH.url(), timeout=75).ok
 
 
 @pytest.mark.promise("F14")

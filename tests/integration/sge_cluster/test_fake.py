@@ -8,6 +8,7 @@ import sys
 import uuid
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -61,7 +62,10 @@ RECORDS = ["ends", "killed", "terminated", "limited", "hundred", "folder", "outp
 class World:
     """A cluster, real or not, and what came of doing all this on it."""
 
-    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+    def __init__(
+        self, environment: dict[str, str], folder: Path, lasting: AbstractContextManager[None] | None = None
+    ) -> None:
+        """`lasting`: within it a deletion does not come to its end."""
         self._environment = {**os.environ, **environment}
         self._folder = folder
         self._names = {name: f"{name}{uuid.uuid4().hex[:8]}" for name, *_ in MANY}
@@ -73,19 +77,25 @@ class World:
         self.list = self._ours(self.run("qstat -xml -r -u *")[1])
         self.lines = self._lines()
         self.details = self.run(f"qstat -xml -j {self.ids['runs']},{self.ids['held']}")[1]
-        self.records = {name: self.run(f"qacct -j {self.ids[name]}")[1] for name in RECORDS}
-        self.answers = self._answers([*ASKED, DELETES])
-        self.repeated = self._answers([DELETES])[DELETES]
+        self.records = {name: wait_for(partial(self._record, name), f"the record of {name}") for name in RECORDS}
+        with lasting or nullcontext():
+            self.answers = self._answers([*ASKED, DELETES])
+            self.repeated = self._answers([DELETES])[DELETES]
         wait_for(lambda: ("runs", "dr") not in self._states(), "the end of what is deleted")
         self.answers |= self._answers(DELETED)
         self.tables = {asked: self.run(f"qconf {asked}")[1] for asked in TABLES}
 
     def run(self, line: str) -> tuple[int, str, str]:
-        done = subprocess.run(line.split(), env=self._environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(line.split(), env=self._environment, capture_output=True, text=True, timeout=120)
         return done.returncode, done.stdout, done.stderr
 
     def _answers(self, asked: list[str]) -> dict[str, tuple[int, list[str], list[str]]]:
         return {line: self._plain(self.run(line.format(**self.ids))) for line in asked}
+
+    def _record(self, name: str) -> str:
+        """What accounting has of a job; "" while some of its tasks are missing."""
+        text = self.run(f"qacct -j {self.ids[name]}")[1]
+        return text if len(re.findall(r"^taskid ", text, re.M)) == len(self.numbers[name]) else ""
 
     def _one(self, name: str, tasks: int, attributes: dict[str, object]) -> dict[str, object]:
         common = {"remoteCommand": "/bin/sh", "args": ["-c", "true"], "workingDirectory": str(self._folder)}
@@ -139,8 +149,15 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def fake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with FakeGridEngine(tmp_path_factory.mktemp("fake"), first_number=7000, end_delay=3) as sge:
-        yield World(sge.environment, tmp_path_factory.mktemp("world"))
+    with FakeGridEngine(tmp_path_factory.mktemp("fake"), first_number=7000, end_delay=1) as sge:
+        yield World(sge.environment, tmp_path_factory.mktemp("world"), without_execd(sge))
+
+
+@contextmanager
+def without_execd(sge: FakeGridEngine) -> Iterator[None]:
+    sge.lose_execd()
+    yield
+    sge.restore_execd()
 
 
 def paths(node: ElementTree.Element, above: str = "") -> Iterator[str]:
@@ -234,5 +251,5 @@ def test_a_qmaster_that_is_away_gives_the_same_words(own_sge: Callable[..., SgeC
 
 
 def _said(line: str, environment: dict[str, str]) -> tuple[int, str, str]:
-    done = subprocess.run(line.split(), env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(line.split(), env=environment, capture_output=True, text=True, timeout=120)
     return done.returncode, *(re.sub(r"port \d+", "port N", text) for text in (done.stdout, done.stderr))

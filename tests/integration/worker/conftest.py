@@ -42,8 +42,8 @@ def start_worker(tmp_path: Path, peer: WorkPeer, worker_argv: list[str]) -> Iter
     ) -> subprocess.Popen[str]:
         given = {
             "--batch-id": str(BATCH), "--index": str(INDEX), "--url": peer.url, "--token-file": str(token),
-            "--spool-dir": str(tmp_path / "spool"), "--node": "n01", "--start-wait": "20",
-            "--report-retry": "20", "--interrupt-timeout": "5", "--request-timeout": "1",
+            "--spool-dir": str(tmp_path / "spool"), "--node": "n01", "--start-wait": "120",
+            "--report-retry": "120", "--interrupt-timeout": "60", "--request-timeout": "60",
         }  # fmt: skip
         given |= dict(option.split("=", 1) for option in options)
         words = [f"{name}={value}" for name, value in given.items() if value]
@@ -71,7 +71,7 @@ def run_worker(start_worker: StartWorker) -> Callable[..., tuple[int, str]]:
 
     def run(*options: str, **more: object) -> tuple[int, str]:
         worker = start_worker(*options, **more)
-        _, stderr = worker.communicate(timeout=60)
+        _, stderr = worker.communicate(timeout=200)
         return worker.returncode, stderr
 
     return run

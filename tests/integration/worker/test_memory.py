@@ -67,7 +67,9 @@ def test_a_command_killed_for_want_of_memory_is_a_resource_error(
 def test_the_peak_is_that_of_all_processes_together(
     peer: WorkPeer, run_worker: RunWorker, worker_argv: list[str], job_group: Path
 ) -> None:
-    hold = allocate(30).replace("30 << 20)", "30 << 20); import time; time.sleep(0.3)")
+    both = f"open('{peer.folder}/held', 'a').write('.'); import time, os\n"
+    both += f"while os.path.getsize('{peer.folder}/held') < 2: time.sleep(0.01)"
+    hold = allocate(30).replace("30 << 20)", f"30 << 20); {both}")
     peer.command = f"{hold} & {hold} & wait; exit 3"
 
     run_worker(JOB_ENV, argv=in_group(job_group, worker_argv), environment={"OWN_JOB": JOB})

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,15 +67,17 @@ def test_usage_is_measured(peer: WorkPeer, run_worker: RunWorker) -> None:
     burn = "while time.process_time() - t < 0.3: pass"
     peer.command = f'{sys.executable} -c "{allocate}\n{burn}"; sleep 0.2'
 
+    began = time.monotonic()
     run_worker()
+    seconds = time.monotonic() - began
     outcome = peer.outcome()
 
     assert outcome.peak_memory_bytes is not None
     assert 90e6 < outcome.peak_memory_bytes < 200e6
     assert outcome.cpu_seconds is not None
-    assert 0.3 < outcome.cpu_seconds < 2
+    assert 0.3 < outcome.cpu_seconds < max(2, seconds)
     assert outcome.wall_seconds is not None
-    assert 0.5 < outcome.wall_seconds < 20
+    assert 0.5 < outcome.wall_seconds < seconds
 
 
 def test_a_failed_command_keeps_its_exit_code_and_tells_the_end_of_its_stderr(
@@ -206,6 +209,7 @@ def test_a_command_with_nul_can_never_start(peer: WorkPeer, run_worker: RunWorke
 
 
 @pytest.mark.promise("F39")
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("megabytes", [100, pytest.param(1000, marks=pytest.mark.slow)])
 def test_endless_output_without_a_newline_costs_the_worker_no_memory(
     peer: WorkPeer, run_worker: RunWorker, start_worker: Callable[..., object], megabytes: int
@@ -218,7 +222,7 @@ def test_endless_output_without_a_newline_costs_the_worker_no_memory(
         next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
     )
 
-    worker.communicate(timeout=240)  # type: ignore[attr-defined]
+    worker.communicate(timeout=800)  # type: ignore[attr-defined]
     message = peer.outcome().message
 
     path = Path(output_file(peer.stdout_dir, "fit", "o", INSTANCE))

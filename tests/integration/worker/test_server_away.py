@@ -75,7 +75,7 @@ def test_a_server_that_comes_later_and_elsewhere_is_found(
     worker = start_worker("--url=", f"--server-file={note}")
 
     note.write_text(json.dumps({"url": peer.url}))
-    worker.wait(30)
+    worker.wait(120)
 
     assert worker.returncode == 0
     assert witness.read_text() == "started\n"
@@ -92,11 +92,12 @@ def test_a_request_without_an_answer_is_repeated_and_the_command_runs_once(
     peer.faults[kind] = [fault, fault]
     peer.heartbeat_seconds = 60
 
-    ended = run_worker("--request-timeout=0.3")
+    ended = run_worker(*["--request-timeout=0.5"] * (fault == HANG))
 
     assert ended == (0, "")
     assert witness.read_text() == "started\n"
-    assert len(peer.said(kind)) == 3
+    assert peer.faults[kind] == []
+    assert len(peer.said(kind)) == 3 or fault == HANG  # whose worker may take a slow answer for none
     assert len({msgspec.json.encode(request) for request in peer.said(kind)}) == 1
     assert peer.outcome().status == "D"
 
@@ -118,7 +119,7 @@ def test_the_time_that_a_busy_server_asks_for_is_given(peer: WorkPeer, run_worke
 def test_a_silent_server_never_ends_the_command_and_hears_of_it_again(
     peer: WorkPeer, start_worker: StartWorker
 ) -> None:
-    peer.command = "sleep 100"
+    peer.command = "sleep 1000"
     peer.faults["alive"] = [DROP, HANG, PROXY, BUSY, TRUNCATE, LOGIN]
     worker = start_worker("--request-timeout=0.2")
 
@@ -145,7 +146,7 @@ def test_the_server_may_be_gone_for_the_whole_of_the_run(
     later = WorkPeer(tmp_path)
     note.write_text(json.dumps({"url": later.url}))
     later.wait_for_requests("outcomes")
-    worker.wait(30)
+    worker.wait(120)
     later.close()
 
     assert (worker.returncode, later.outcome().status) == (0, "D")
@@ -180,7 +181,7 @@ def test_a_server_that_does_not_know_the_token_leaves_the_outcome_in_the_spool(
     (peer.folder / "token").write_text("another")
     peer.cut()
     go.write_text("")
-    _, told = worker.communicate(timeout=30)
+    _, told = worker.communicate(timeout=120)
 
     assert worker.returncode == 0
     assert len([*read_spool(str(peer.folder / "spool"))]) == 1
@@ -223,7 +224,7 @@ def test_a_superseded_worker_kills_its_command_and_goes_without_a_word(
     wait_until(pid_file.exists)
 
     peer.superseded = True
-    _, told = worker.communicate(timeout=30)
+    _, told = worker.communicate(timeout=120)
 
     assert worker.returncode == 137
     assert "another runner has this attempt now" in told
@@ -267,7 +268,8 @@ def test_a_server_behind_tls_must_be_trusted(
     secure.heartbeat_seconds = 60
     environment = {"SSL_CERT_FILE": str(certificate)} if trusted else {}
 
-    code, told = run_worker(f"--url={secure.url}", "--start-wait=2", environment=environment)
+    patience = 120 if trusted else 1
+    code, told = run_worker(f"--url={secure.url}", f"--start-wait={patience}", environment=environment)
     secure.close()
 
     assert (code, secure.kinds()) == ((0, ["claims", "outcomes"]) if trusted else (75, []))

@@ -67,11 +67,18 @@ def test_what_the_server_takes_is_told_once_and_removed(tmp_path: Path, leave: L
 def test_what_the_server_cannot_take_now_stays_for_the_next_time(
     tmp_path: Path, leave: Leave, error: Exception
 ) -> None:
-    file = leave(5)
+    """And nobody asks the cluster about it: a job that has left the queue would look as if it had left no word."""
+    files, asked = {leave(5), leave(6)}, []
 
-    assert replay(tmp_path, Server({5: error})) == set()
-    assert list(tmp_path.iterdir()) == [file]
-    assert replay(tmp_path, Server()) == {5}
+    def not_now(request: WorkRequest) -> WorkAnswer:
+        asked.append(request)
+        raise error
+
+    assert replay(tmp_path, not_now) == {5, 6}
+    assert len(asked) == 1  # each further question might take as long as this one
+    assert set(tmp_path.iterdir()) == files
+    assert replay(tmp_path, server := Server()) == {5, 6}
+    assert server.heard == [(5, "D"), (6, "D")]
 
 
 @pytest.mark.promise("F06")

@@ -93,8 +93,8 @@ def find(data_dir: Path) -> Address | None:
     return Address(note.url, read_token(data_dir / "token"))
 
 
-def launch(data_dir: Path) -> subprocess.Popen[bytes] | None:
-    """Start the embedded server without waiting for it; None when another process is starting one."""
+def launch(data_dir: Path) -> subprocess.Popen[bytes]:
+    """Start the embedded server without waiting for it. Raises ConfigError when it is not installed."""
     if importlib.util.find_spec("jobmon.server") is None:
         raise ConfigError(
             "no server is configured and jobmon_server is not installed here. Set JOBMON__HTTP__SERVICE_URL "
@@ -122,8 +122,8 @@ def ensure(data_dir: Path) -> Address:
     found = find(data_dir)
     if found:
         return found
-    deadline = time.monotonic() + START_SECONDS
     with _start_lock(data_dir):
+        deadline = time.monotonic() + START_SECONDS  # the wait for another one that starts it does not count
         found = find(data_dir)
         process = None if found else launch(data_dir)
         while found is None and time.monotonic() < deadline:

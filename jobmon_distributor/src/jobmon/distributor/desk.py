@@ -31,7 +31,7 @@ class Desk:
 
     changed     guards the plan and all else that threads share; notified when something changed
     may_submit  whether the run is certainly still ours
-    replay      hands over the outcomes that workers could not tell; returns the attempts they were of
+    replay      hands over the outcomes that workers could not tell; returns the attempts they are of, told or not
     """
 
     def __init__(

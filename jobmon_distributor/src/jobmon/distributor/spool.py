@@ -22,35 +22,56 @@ Tell = Callable[[WorkRequest], WorkAnswer]
 
 
 def replay(folder: Path, tell: Tell) -> set[TaskInstanceId]:
-    """Hand over every outcome in the folder; returns the attempts whose outcomes the server has now.
+    """Hand over every outcome in the folder; returns the attempts of which there is word.
 
     What the server takes is removed, what cannot be read or is refused is renamed. Whatever else goes wrong - no
-    answer, a full disk, a token that is not valid any more - leaves it there for the next time.
+    answer, a full disk, a token that is not valid any more - leaves it there for the next time: the word on these
+    attempts is there, though the server does not have it yet.
     """
     told: set[TaskInstanceId] = set()
+    away = False
     try:
         for file in sorted(folder.glob(f"{PREFIX}*{SUFFIX}")):
-            told.update(_hand_over(file, tell))
-    except JobmonError as error:
-        log.warning("the server does not take what workers left in %s, they stay there: %s", folder, error)
+            if (request := _read(file)) is None:
+                continue
+            try:
+                taken = away or _hand_over(file, request, tell)
+            except JobmonError as error:
+                log.warning("the server does not take what workers left in %s, they stay there: %s", folder, error)
+                taken = away = True
+            if taken:
+                told.update(outcome.instance_id for outcome in request.outcomes)
     except OSError as error:
         log.warning("cannot read what workers left in %s: %s", folder, error)
     return told
 
 
-def _hand_over(file: Path, tell: Tell) -> list[TaskInstanceId]:
+def _read(file: Path) -> WorkRequest | None:
+    """What a worker left; None when another distributor was faster, or when it cannot be read."""
     try:
-        request = msgspec.json.decode(file.read_bytes(), type=WorkRequest)
+        return msgspec.json.decode(file.read_bytes(), type=WorkRequest)
+    except FileNotFoundError:
+        return None
+    except UNREADABLE as error:
+        _set_aside(file, error)
+        return None
+
+
+def _hand_over(file: Path, request: WorkRequest, tell: Tell) -> bool:
+    """Whether the server takes it. Raises JobmonError when it cannot just now."""
+    try:
         tell(msgspec.structs.replace(request, spooled=True))
-    except FileNotFoundError:  # another distributor was faster
-        return []
-    except (*UNREADABLE, *REFUSALS) as error:
-        log.error("the outcome in %s is set aside: %s", file, error)
-        file.rename(f"{file}{NOT_WANTED}")
-        return []
+    except REFUSALS as error:
+        _set_aside(file, error)
+        return False
     log.info("handed over the outcome that a worker had left in %s", file)
     file.unlink(missing_ok=True)
-    return [outcome.instance_id for outcome in request.outcomes]
+    return True
+
+
+def _set_aside(file: Path, error: Exception) -> None:
+    log.error("the outcome in %s is set aside: %s", file, error)
+    file.rename(f"{file}{NOT_WANTED}")
 
 
 def server_told(call: Callable[..., WorkAnswer]) -> Tell:

@@ -19,12 +19,16 @@ class Reasons:
         """Nothing is known."""
         self._clock = clock
         self._known: dict[str, tuple[Told, float]] = {}  # by job number, with when
+        self._in_error: set[str] = set()
 
     def to_ask(self, rows: Iterable[Queued]) -> list[str]:
         """Jobs of these rows of which something is not known, those in error first. Forgets all others."""
         rows = [row for row in rows if _has_reason(row)]
-        there = {row.array_id for row in rows}
+        in_error = {row.array_id for row in rows if row.state in IN_ERROR}
+        news = in_error - self._in_error  # what was told before was told of waiting
+        there = {row.array_id for row in rows} - news
         self._known = {number: one for number, one in self._known.items() if number in there}
+        self._in_error = in_error
         wanted = [row for row in rows if not self._is_known(row)]
         wanted.sort(key=lambda row: row.state not in IN_ERROR)
         return list(dict.fromkeys(row.array_id for row in wanted))[:AT_ONCE]

@@ -1,4 +1,4 @@
-"""Ends a process by SIGKILL before or after the n-th call of one function, which the environment names.
+"""Ends or stops a process before or after the n-th call of one function, which the environment names.
 
 JOBMON_TEST_CRASH is a JSON object:
 
@@ -7,6 +7,7 @@ JOBMON_TEST_CRASH is a JSON object:
     route          only while a server answers that route, such as "POST /work"; "" is always
     nth            which of these calls it is, counted from 1 over all processes of a test together
     file           gets a byte for each of these calls; so no call is the n-th twice
+    until          the process is not killed by SIGKILL: it waits until there is this file
 
 A finder wraps the function as soon as its module has been run, before any other module can import it from there.
 The worker on a node, which is one file and looks neither at PYTHONPATH nor for a `sitecustomize`, is armed by the
@@ -115,7 +116,12 @@ def _count(order):
     os.write(descriptor, b".")
     nth = os.lseek(descriptor, 0, os.SEEK_CUR)
     os.close(descriptor)
-    if nth == order["nth"]:
+    if nth == order["nth"] and "until" in order:
+        import time
+
+        while not os.path.exists(order["until"]):
+            time.sleep(0.02)
+    elif nth == order["nth"]:
         import signal
 
         os.kill(os.getpid(), signal.SIGKILL)

@@ -23,10 +23,10 @@ class Script:
     """A command that ends by itself or at a deadly signal, and the inbox that goes with it.
 
     `takes` are the events of each look into the inbox; the command's end stands among them as the wait status
-    it has from then on. Time goes by only when there is nothing left to take.
+    it has from then on, and a float for seconds that go by. Else time goes by only when nothing is left to take.
     """
 
-    def __init__(self, *takes: Sequence[int] | str) -> None:
+    def __init__(self, *takes: Sequence[int] | str | float) -> None:
         self.takes = list(takes)
         self.status: int | None = None
         self.family = 0
@@ -42,6 +42,9 @@ class Script:
         if isinstance(events, str):
             self.status = int(events)
             return bytes([signal.SIGCHLD])
+        if isinstance(events, float):
+            CLOCK.sleep(events)
+            return b""
         return bytes(events)
 
     def signal(self, number: int) -> None:
@@ -93,6 +96,13 @@ def test_a_signal_that_comes_just_after_the_death_it_explains_is_its_cause(statu
     cause, _ = watch(script)
 
     assert cause == verdict.CANCELLED
+
+
+@pytest.mark.promise("F35")
+def test_a_signal_that_came_while_this_process_stood_still_is_heard() -> None:
+    script = Script(str(signal.SIGTERM.value), 10.0, [signal.SIGTERM])
+
+    assert watch(script) == (verdict.CANCELLED, -signal.SIGTERM)
 
 
 def test_a_death_by_a_signal_that_nobody_explains_has_no_cause() -> None:

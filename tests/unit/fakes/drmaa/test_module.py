@@ -34,7 +34,7 @@ def python(sge):
             env=os.environ | sge.environment,
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=200,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
@@ -48,7 +48,7 @@ print(session.runBulkJobs(template, 1, 2, 1), session.runJob(template))
 tried(lambda: session.jobStatus("1.2"))
 tried(lambda: session.wait("1.1", 0.1))
 tried(lambda: session.control("1.1", drmaa.JobControlAction.TERMINATE))
-tried(lambda: session.wait("1.1", 20)[1:7])
+tried(lambda: session.wait("1.1", 120)[1:7])
 tried(lambda: session.jobStatus("1.1"))
 tried(lambda: session.jobStatus("9.1"))
 session.exit()

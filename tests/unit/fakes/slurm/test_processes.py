@@ -20,7 +20,7 @@ def slurm(tmp_path: Path) -> Iterator[FakeSlurm]:
 
 @pytest.fixture
 def run(slurm, tmp_path):
-    def run(*argv, rc=0, stdin=None, timeout=20):
+    def run(*argv, rc=0, stdin=None, timeout=120):
         done = subprocess.run(
             argv,
             env=os.environ | slurm.environment,
@@ -113,10 +113,15 @@ def test_scancel_sends_term_to_all_of_a_job_then_kill(slurm, submit, run, tmp_pa
     )
     slurm.wait(lambda: written(tmp_path / "child"))
     batch, child = slurm.pid("1"), int((tmp_path / "child").read_text())
+    slurm.settings.kill_wait = 1000
     run("scancel", "1")
+    slurm.wait(lambda: written(tmp_path / "heard"))
+    waits = lives(batch)
+    slurm.advance(1000)
     slurm.wait(lambda: not lives(batch) and not lives(child))
 
-    assert (tmp_path / "heard").read_text().startswith("term\n")
+    assert waits
+    assert (tmp_path / "heard").read_text() == "term\n"
     assert (
         run("sacct", "-n", "-P", "-X", "--jobs=1", "--format=State,ExitCode")
         == f"CANCELLED by {os.getuid()}|0:0\n"
@@ -125,12 +130,12 @@ def test_scancel_sends_term_to_all_of_a_job_then_kill(slurm, submit, run, tmp_pa
 
 def test_a_warning_signal_comes_before_the_limit(slurm, submit, tmp_path):
     trap = f"trap 'echo warned > {tmp_path}/heard' USR1\necho > {tmp_path}/ready"
-    submit(f"{trap}\nwhile :; do sleep 0.02; done", "--time=1", "--signal=B:USR1@45")
+    submit(f"{trap}\nwhile :; do sleep 0.02; done", "--time=60", "--signal=B:USR1@1800")
     slurm.wait(lambda: written(tmp_path / "ready"))
-    slurm.advance(16)
+    slurm.advance(1800)
     slurm.wait(lambda: written(tmp_path / "heard"))
     state = slurm.state("1")
-    slurm.advance(45)
+    slurm.advance(1800)
 
     assert state == "RUNNING"
     assert slurm.state("1") == "TIMEOUT"
@@ -229,6 +234,6 @@ def test_callers_are_let_go_when_it_closes(tmp_path):
     slurm.wait(lambda: slurm.calls)
     slurm.close()
 
-    assert caller.wait(20) == 1
+    assert caller.wait(120) == 1
     assert subprocess.run([slurm.path / "squeue"], capture_output=True).stderr == b"the fake Slurm is gone\n"
     caller.communicate()

@@ -52,11 +52,13 @@ def test_tasks_of_one_job_can_wait_or_be_in_error(reasons):
     assert [reasons.of(one) for one in rows] == ["is disabled", "can't chdir"]
 
 
-def test_a_task_that_comes_into_error_later_is_asked_about_when_the_reason_is_old(reasons, clock):
-    reasons.learn(reasons.to_ask([row(2, "qw")]), {})
-    clock.now += FRESH_SECONDS
+def test_a_job_that_comes_into_error_later_is_asked_about_once_more(reasons):
+    reasons.learn(reasons.to_ask([row(2, "qw")]), {"2": Told(waits="is disabled")})
 
     assert reasons.to_ask([row(2, "Eqw")]) == ["2"]
+    reasons.learn(["2"], {"2": Told("can't chdir")})
+    assert reasons.to_ask([row(2, "Eqw")]) == []
+    assert reasons.of(row(2, "Eqw")) == "can't chdir"
 
 
 def test_one_question_is_about_few_jobs_those_in_error_first(reasons):

@@ -137,6 +137,7 @@ class Starter:
         environment[b"JOBMON_WORKFLOW_ID"] = b"%d" % order.workflow_id
         if order.working_dir:
             os.chdir(order.working_dir)
+        attempt.started = time.monotonic()  # before the command: it may be over when this process goes on
         try:
             attempt.pid = os.posix_spawn(
                 argv[0],
@@ -155,7 +156,6 @@ class Starter:
             if order.working_dir:
                 os.fchdir(self._home)
         attempt.stderr = stderr
-        attempt.started = time.monotonic()
 
     def _folder(self, folder: str) -> str:
         if folder not in self._made:

@@ -65,9 +65,11 @@ class Watch:
 
     def _linger(self) -> None:
         """Hear of what killed the command; the news of its death may come first, and more than once."""
-        until = time.monotonic() + LINGER_SECONDS
-        while not self.cause and (seconds := until - time.monotonic()) > 0:
-            self._heed(seconds)
+        left: float = LINGER_SECONDS
+        until = time.monotonic() + left
+        while not self.cause and left > 0:
+            left = until - time.monotonic()
+            self._heed(max(0.0, left))  # and once more at the end, in which this process may have stood still
 
     def _final_status(self) -> int | None:
         """The status of a command that is over, and with it those of its processes that were told to end."""
