@@ -60,13 +60,13 @@ def run(workflow: Workflow, settings: RunSettings) -> str:
             own = workflow.is_bound and workflow.last_workflow_run_id is None
             workflow.bind_for(settings.resume or own, progress.bound)
         started = _start(workflow, settings)
-        distributor.drive(started.workflow_run_id)
+        workflow.last_workflow_run_id = started.workflow_run_id
+        progress.started(_title(workflow, started))
+        watch = Watch(workflow, started.workflow_run_id, distributor, progress)
+        distributor.drive(started.workflow_run_id)  # from here on Ctrl-C asks, as it does while `_follow` waits
     except BaseException:
         distributor.release()
         raise
-    workflow.last_workflow_run_id = started.workflow_run_id
-    progress.started(_title(workflow, started))
-    watch = Watch(workflow, started.workflow_run_id, distributor, progress)
     if not settings.wait:
         distributor.release()
         return watch.look().status
