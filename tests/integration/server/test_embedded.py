@@ -15,13 +15,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TypeVar
 
+import msgspec
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 
 from clusters.databases import hold_port
 from fakes.clock import Clock
+from jobmon.client.cli.main import main
 from jobmon.core import local_server, routes, wire
-from jobmon.core.exceptions import StorageFull
+from jobmon.core.exceptions import ServerUnreachable, StorageFull
 from jobmon.core.http import Address, Server
 from jobmon.core.local_server import ServerFile, ensure, find, read_server_file, stop
 from jobmon.core.processes import lives
@@ -144,6 +147,37 @@ def test_it_is_found_stopped_and_found_no_more(folder: Path) -> None:
     assert not lives(pid)
     assert find(folder) is None
     assert stop(folder) is False
+
+
+@pytest.mark.promise("F11")
+def test_one_that_stands_still_is_named_and_ended_when_it_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOBMON__SERVER__DATA_DIR", str(folder))
+    ensure(folder)
+    note = note_of(folder)
+    os.kill(note.pid, signal.SIGSTOP)
+    told = CliRunner().invoke(main, ["server", "status"]).output
+    with pytest.raises(ServerUnreachable, match=f"`kill -9 {note.pid}` ends it"):
+        stop(folder, seconds=0.1)
+    os.kill(note.pid, signal.SIGCONT)
+    wait_for(lambda: not lives(note.pid), "end of the server")
+    ended = CliRunner().invoke(main, ["server", "stop"]).output
+
+    assert f"(pid {note.pid} on {note.host}) is there and does not answer" in told
+    assert ended == "No server of your own was running.\n"
+
+
+def test_a_note_whose_number_another_process_has_by_now_ends_nobody(folder: Path) -> None:
+    folder.mkdir()
+    with subprocess.Popen(["sleep", "1000"]) as other:
+        note = ServerFile(url="http://127.0.0.1:9", pid=other.pid, host=os.uname().nodename, instance="i")
+        (folder / "server.json").write_bytes(msgspec.json.encode(note))
+
+        assert stop(folder) is False
+        assert other.poll() is None
+        other.kill()
+    (folder / "server.json").unlink()
 
 
 def test_it_is_stopped_by_one_who_did_not_start_it_while_its_starter_lives(folder: Path) -> None:

@@ -83,8 +83,19 @@ def alive(note: ServerFile) -> Health | None:
     return health if health.instance == note.instance else None
 
 
+def is_there(note: ServerFile, data_dir: Path) -> bool:
+    """Whether the process that the note names is there as the server of this folder, be it without answering."""
+    if note.host != os.uname().nodename or not lives(note.pid):
+        return False
+    try:
+        words = Path(f"/proc/{note.pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"jobmon.server" in words and os.fsencode(data_dir) in words  # else its number is another one's now
+
+
 def find(data_dir: Path) -> Address | None:
-    """The address of the running embedded server, or None."""
+    """The address of the running embedded server, or None when there is none that answers."""
     note = read_server_file(data_dir)
     if note is None or alive(note) is None:
         return None
@@ -148,7 +159,7 @@ def ensure(data_dir: Path) -> Address:
 def stop(data_dir: Path, seconds: float = 30) -> bool:
     """End the embedded server gracefully; False when none was running. Raises ServerUnreachable if it stays."""
     note = read_server_file(data_dir)
-    if note is None or alive(note) is None:
+    if note is None or (alive(note) is None and not is_there(note, data_dir)):
         return False
     if note.host != os.uname().nodename:
         raise Forbidden(f"the server runs on {note.host} (pid {note.pid}); run this command there")
@@ -158,7 +169,10 @@ def stop(data_dir: Path, seconds: float = 30) -> bool:
         if not _exists(note.pid):
             return True
         time.sleep(0.02)
-    raise ServerUnreachable(f"the server (pid {note.pid} on {note.host}) is still there after {seconds:.0f} s")
+    raise ServerUnreachable(
+        f"the server (pid {note.pid} on {note.host}) is still there after {seconds:.0f} s; "
+        f"`kill -9 {note.pid}` ends it, and loses nothing"
+    )
 
 
 def _exists(pid: int) -> bool:

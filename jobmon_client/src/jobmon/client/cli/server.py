@@ -30,10 +30,15 @@ def status() -> None:
     folder = data_dir(settings)
     note = local_server.read_server_file(folder)
     health = local_server.alive(note) if note else None
-    if note is None or health is None:
-        click.echo("No server of your own is running; it starts by itself when it is needed.")
-    else:
+    if note is not None and health is not None:
         _describe(note.url, health)
+    elif note is not None and local_server.is_there(note, folder):
+        click.echo(f"The server of your own (pid {note.pid} on {note.host}) is there and does not answer.")
+        click.echo(
+            "`jobmon server logs` may say why; `jobmon server stop` ends it, and the next one starts by itself."
+        )
+    else:
+        click.echo("No server of your own is running; it starts by itself when it is needed.")
     click.echo(f"data     {folder}")
 
 
