@@ -1,5 +1,6 @@
 """A database of one test, and a small world around the server."""
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -13,10 +14,19 @@ from jobmon_conformance import invariants
 MakeWorld = Callable[..., World]
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/jobmon.db", "OFF")
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with all tables. Each test has a copy: to make them anew for each would take a tenth of all time."""
+    file = tmp_path_factory.mktemp("empty") / "jobmon.db"
+    database = Database(f"sqlite:///{file}", "OFF")
     database.create()
+    database.dispose()
+    return file
+
+
+@pytest.fixture
+def database(tmp_path: Path, empty: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{shutil.copyfile(empty, tmp_path / 'jobmon.db')}", "OFF")
     yield database
     database.dispose()
 

@@ -1,7 +1,6 @@
 """A database of one test, and a workflow in it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import Connection
@@ -11,12 +10,9 @@ from jobmon.server.db import Database
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    database = Database(f"sqlite:///{tmp_path}/jobmon.db", "OFF")
-    database.create()
+def connection(database: Database) -> Iterator[Connection]:
     with database.engine.connect() as connection:
         yield connection
-    database.dispose()
 
 
 @pytest.fixture
