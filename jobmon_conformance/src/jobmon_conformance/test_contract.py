@@ -209,9 +209,9 @@ def test_cancelling_some_leaves_the_others_alone(bench, home, drive):
     run = drive([WAITS] * 2)
     made = run.connect()
     run.submit(made)
-    until(lambda: run.statuses() == "RR", "both commands")
-    until(lambda: made.cancel([run.job(1)]), "the end of one")
+    until(lambda: home.witness.count() == 2, "both commands")
     pids = {line.attempt: line.pid for line in home.witness.lines()}
+    until(lambda: made.cancel([run.job(1)]), "the end of one")
     until(lambda: pids[run.job(1).instance_id] not in home.processes(), "the end of its command")
 
     assert run.seen(made, run.job(0)) == {0: JobState.RUNNING}

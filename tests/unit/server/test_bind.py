@@ -98,11 +98,14 @@ def test_a_new_workflow_is_stored_under_the_ids_that_were_announced(client: Clie
     bound = client.bind()
 
     assert (bound.send, bound.next_chunk, bound.same_order, bound.done_count) == ("all", 0, True, 0)
-    assert client.column("SELECT id FROM task") == [bound.first_task_id + i for i in range(3)]
-    assert client.column("SELECT gate_id FROM task") == [bound.first_gate_id + i for i in (0, 0, 1)]
-    assert client.column("SELECT command FROM task_spec") == ["run 0", "run 1", "run 2"]
-    assert client.column("SELECT state FROM gate") == ["O", "S"]
-    assert client.column("SELECT task_id FROM gate_member") == [bound.first_task_id, bound.first_task_id + 1]
+    assert client.column("SELECT id FROM task ORDER BY id") == [bound.first_task_id + i for i in range(3)]
+    assert client.column("SELECT gate_id FROM task ORDER BY id") == [bound.first_gate_id + i for i in (0, 0, 1)]
+    assert client.column("SELECT command FROM task_spec ORDER BY task_id") == ["run 0", "run 1", "run 2"]
+    assert client.column("SELECT state FROM gate ORDER BY id") == ["O", "S"]
+    assert client.column("SELECT task_id FROM gate_member ORDER BY task_id") == [
+        bound.first_task_id,
+        bound.first_task_id + 1,
+    ]
     assert client.column("SELECT total FROM task_array") == [3]
     assert client.column("SELECT bound_at FROM workflow") == [AT]
     client.database.read(invariants.check)
@@ -155,7 +158,10 @@ def test_the_id_of_a_request_for_a_version_is_refused_to_another_tool(database: 
     for name in ("other", "new"):
         with pytest.raises(InvalidRequest, match="request_id 't1' is that of .* tool_version 1; each"):
             database.write(lambda c, name=name: tools.find_or_make_tool(c, name, True, "t1"))
-    assert database.read(lambda c: c.exec_driver_sql("SELECT name FROM tool").scalars().all()) == ["one", "other"]
+    assert database.read(lambda c: c.exec_driver_sql("SELECT name FROM tool ORDER BY id").scalars().all()) == [
+        "one",
+        "other",
+    ]
 
 
 # What happens when the same workflow_args are bound again: the rows of the table in the reference, section 1.5.
@@ -259,7 +265,7 @@ def test_a_repeated_chunk_changes_nothing(client: Client) -> None:
     client.send(bound, 1, command=["something else"])
 
     assert client.database.read(counts) == before
-    assert client.column("SELECT command FROM task_spec") == ["run 0", "run 1", "run 2"]
+    assert client.column("SELECT command FROM task_spec ORDER BY task_id") == ["run 0", "run 1", "run 2"]
     client.database.read(invariants.check)
 
 
@@ -390,7 +396,7 @@ def test_a_late_chunk_of_a_bind_that_was_replaced_does_not_get_into_the_new_one(
     client.send(newer, 0)
     with pytest.raises(NotFound):
         client.send(older, 1, command=["old"])
-    assert client.column("SELECT command FROM task_spec") == ["run 0", "run 1"]
+    assert client.column("SELECT command FROM task_spec ORDER BY task_id") == ["run 0", "run 1"]
 
 
 def test_resources_and_arrays_of_a_replaced_bind_are_not_taken_for_those_of_the_new_one(client: Client) -> None:
@@ -415,9 +421,12 @@ def test_changed_specs_are_sent_again_and_done_tasks_keep_their_resources(client
 
     assert (again.send, again.next_chunk) == ("specs", 0)
     assert again.resources_ids != bound.resources_ids
-    assert client.column("SELECT command FROM task_spec") == ["new"] * 3
-    assert client.column("SELECT max_attempts FROM task") == [3, 9, 9]
-    assert client.column("SELECT resources_id FROM task") == [*bound.resources_ids, *again.resources_ids * 2]
+    assert client.column("SELECT command FROM task_spec ORDER BY task_id") == ["new"] * 3
+    assert client.column("SELECT max_attempts FROM task ORDER BY id") == [3, 9, 9]
+    assert client.column("SELECT resources_id FROM task ORDER BY id") == [
+        *bound.resources_ids,
+        *again.resources_ids * 2,
+    ]
     assert client.column("SELECT name FROM workflow") == ["new name"]
     assert client.column("SELECT spec_hash FROM workflow") == ["s2"]
     assert client.announce(request_id="b3", spec_hash="s2", resume=True).send == "none"
@@ -436,7 +445,7 @@ def test_specs_that_were_cut_off_are_sent_again(client: Client) -> None:
     client.send(third, 1)
 
     assert third.send == "specs"
-    assert client.column("SELECT command FROM task_spec") == ["run 0", "run 1", "run 2"]
+    assert client.column("SELECT command FROM task_spec ORDER BY task_id") == ["run 0", "run 1", "run 2"]
     assert client.column("SELECT spec_hash FROM workflow") == ["s"]
 
 

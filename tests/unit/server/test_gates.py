@@ -110,7 +110,7 @@ def test_open_gates_are_passed_in_portions_that_leave_nobody_behind(make_world, 
 
 
 def world_queued(connection: Connection) -> list[int]:
-    return [row[0] for row in connection.exec_driver_sql("SELECT id FROM task WHERE status = 'Q'")]
+    return [row[0] for row in connection.exec_driver_sql("SELECT id FROM task WHERE status = 'Q' ORDER BY id")]
 
 
 def test_deferred_tasks_of_an_open_gate_wait_for_their_resources(make_world) -> None:

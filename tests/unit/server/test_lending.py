@@ -195,7 +195,7 @@ def test_with_the_worker_the_attempt_in_its_place_is_lost_whatever_the_exit_code
     say(world, job.instance_id, "over", status="D", exit_code=0)
 
     assert statuses(world)[:4] == ["D", "O", "O", "X"]
-    assert "without a word" in world.column("SELECT description FROM error_log")[-1]
+    assert "without a word" in world.column("SELECT description FROM error_log ORDER BY id")[-1]
 
 
 @pytest.mark.promise("F35")

@@ -332,7 +332,7 @@ def test_a_worker_that_the_cluster_ended_leaves_the_why_to_the_cluster(make_worl
     say(world, 1, "over", status="F", failure_class="killed", message="CANCELLED by 0")
 
     assert (statuses(world), statuses(world, "task")) == (["F"], ["F"])
-    assert world.column("SELECT description FROM error_log") == ["it failed", "CANCELLED by 0"]
+    assert world.column("SELECT description FROM error_log ORDER BY id") == ["it failed", "CANCELLED by 0"]
 
 
 @pytest.mark.promise("F36")

@@ -125,7 +125,10 @@ def test_a_resource_error_gives_the_next_attempt_the_next_step(make_world) -> No
         world.report(runner)
         world.advance(one)
 
-    memory = [msgspec.json.decode(row)["memory_bytes"] for row in world.column("SELECT requested FROM resources")]
+    memory = [
+        msgspec.json.decode(row)["memory_bytes"]
+        for row in world.column("SELECT requested FROM resources ORDER BY id")
+    ]
     assert memory == [100, 200, 400]
     assert [batch.resources.memory_bytes for batch in one.hand.values()] == [400]
     assert world.column("SELECT new FROM audit WHERE kind = 'T' ORDER BY id").count("A") == 2
