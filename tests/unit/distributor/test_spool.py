@@ -8,6 +8,7 @@ import pytest
 from jobmon.core.exceptions import (
     Forbidden,
     InvalidRequest,
+    ServerError,
     ServerUnreachable,
     StorageFull,
     Superseded,
@@ -96,6 +97,15 @@ def test_what_the_server_refuses_is_set_aside_and_the_others_are_told(
         f"{refused.name}.refused",
     ]
     assert not other.exists()
+
+
+def test_an_outcome_on_which_the_server_fails_is_no_word_and_the_others_are_told(
+    tmp_path: Path, leave: Leave
+) -> None:
+    poison, other = leave(5), leave(6)
+
+    assert replay(tmp_path, Server({5: ServerError("its log says why")})) == {6}
+    assert poison.exists() and not other.exists()
 
 
 def test_unfinished_and_foreign_files_are_left_out(tmp_path: Path, leave: Leave) -> None:

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import msgspec
 
-from jobmon.core.exceptions import Conflict, Forbidden, InvalidRequest, JobmonError, NotFound, Superseded
+from jobmon.core.exceptions import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    JobmonError,
+    NotFound,
+    ServerError,
+    Superseded,
+)
 from jobmon.core.ids import TaskInstanceId
 from jobmon.core.routes import WORK
 from jobmon.core.wire import WorkAnswer, WorkRequest
@@ -26,7 +34,8 @@ def replay(folder: Path, tell: Tell) -> set[TaskInstanceId]:
 
     What the server takes is removed, what cannot be read or is refused is renamed. Whatever else goes wrong - no
     answer, a full disk, a token that is not valid any more - leaves it there for the next time: the word on these
-    attempts is there, though the server does not have it yet.
+    attempts is there, though the server does not have it yet. An outcome on which the server itself fails stays
+    too, but it is no word: its attempt would wait for ever.
     """
     told: set[TaskInstanceId] = set()
     away = False
@@ -63,6 +72,9 @@ def _hand_over(file: Path, request: WorkRequest, tell: Tell) -> bool:
         tell(msgspec.structs.replace(request, spooled=True))
     except REFUSALS as error:
         _set_aside(file, error)
+        return False
+    except ServerError as error:
+        log.error("the server fails on the outcome in %s, which stays there: %s", file, error)
         return False
     log.info("handed over the outcome that a worker had left in %s", file)
     file.unlink(missing_ok=True)
