@@ -64,7 +64,7 @@ def _basics(site: Site) -> dict[str, object]:
         "SlurmUser": user(),
         "SlurmdUser": user(),
         "AuthType": "auth/munge",
-        "AuthInfo": f"socket={site.munge_socket},cred_expire=5",
+        "AuthInfo": f"socket={site.munge_socket},cred_expire=15",
         "StateSaveLocation": site.folder / "state",
         "SlurmdSpoolDir": site.run / "spool.%n",
         "SlurmctldPidFile": site.run / "slurmctld.pid",
