@@ -61,12 +61,12 @@ def run(workflow: Workflow, settings: RunSettings) -> str:
             workflow.bind_for(settings.resume or own, progress.bound)
         started = _start(workflow, settings)
         workflow.last_workflow_run_id = started.workflow_run_id
-        progress.started(_title(workflow, started))
         watch = Watch(workflow, started.workflow_run_id, distributor, progress)
-        distributor.drive(started.workflow_run_id)  # from here on Ctrl-C asks, as it does while `_follow` waits
+        distributor.drive(started.workflow_run_id)
     except BaseException:
         distributor.release()
         raise
+    progress.started(_title(workflow, started))
     if not settings.wait:
         distributor.release()
         return watch.look().status
