@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from jobmon_conformance.home import Home
 from jobmon_conformance.terminal import CTRL_C, Terminal
 
 WAITING = str(Path(__file__).with_name("waiting.py"))
+UNREAD = str(Path(__file__).with_name("unread.py"))
 QUESTION = "Your choice"
 
 pytestmark = pytest.mark.promise("F66")
@@ -107,6 +110,36 @@ def test_a_lost_connection_disturbs_nothing(home: Home, terminal) -> None:
 
     assert home.run_status() in "IOR"
     release_and_end(home)
+
+
+def ends_unread(home: Home, process: subprocess.Popen[bytes]) -> None:
+    """The run ends, and the script goes on with what comes after it."""
+    (home.folder / "release").touch()
+    home.wait_for(lambda: home.run_status() == "D", "the end of the run")
+    home.wait_for(lambda: process.poll() is not None, "the end of the script")
+
+    assert (home.folder / "after").read_text() == "D"
+    holds(home)
+
+
+def test_a_script_that_ignores_the_loss_of_its_terminal_goes_on_after_the_run(home: Home) -> None:
+    screen = Terminal([UNREAD], home.environment, home.folder)
+    screen.wait_for("19/20 done")
+    screen.hang_up()
+
+    ends_unread(home, screen.process)
+
+
+def test_a_script_goes_on_when_who_read_its_words_is_gone(home: Home) -> None:
+    with subprocess.Popen(
+        [sys.executable, UNREAD], env=home.environment, cwd=home.folder, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        while b"Workflow 1 unread: run 1, 20 tasks" not in process.stderr.readline():
+            assert process.poll() is None
+        process.stderr.close()
+
+        ends_unread(home, process)
 
 
 def test_a_lost_connection_during_the_question_disturbs_nothing(home: Home, terminal) -> None:

@@ -27,9 +27,9 @@ from jobmon.core.local_server import find
 from jobmon.core.resources import Resources
 from jobmon.server import downtime, reaper
 from jobmon_conformance.home import Home
-from unit.server.conftest import database, make_world
+from unit.server.conftest import database, empty, make_world
 
-__all__ = ["database", "fake", "home", "make_world", "peer", "place", "start_worker", "worker_argv"]
+__all__ = ["database", "empty", "fake", "home", "make_world", "peer", "place", "start_worker", "worker_argv"]
 
 WAITING = str(Path(next(iter(end_to_end.__path__))) / "waiting.py")
 LONG = bool(os.environ.get("JOBMON_TEST_LONG"))

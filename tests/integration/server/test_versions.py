@@ -17,9 +17,9 @@ from jobmon.core.routes import API_VERSION
 from jobmon.core.wire import Failure
 from jobmon.server.db import Database
 from jobmon_conformance import invariants
-from unit.server.conftest import database
+from unit.server.conftest import database, empty
 
-__all__ = ["database"]
+__all__ = ["database", "empty"]
 
 VERSIONS = sorted(path.stem.removeprefix("api-") for path in FOLDER.glob("api-*.json"))
 SITES_ALONE = {"NONCE", "MUNGE", "PEER", "LOGOUT"}  # are asked where users have names of their own

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
 import threading
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from jobmon.client.said import say
 from jobmon.core.settings import Settings, data_dir, load_settings
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Connection:
 def say_waiting(url: str, waited_seconds: float, reason: str) -> None:
     """Tell the user why nothing happens."""
     if waited_seconds >= _QUIET_SECONDS:
-        print(f"waiting for the server {url}, {waited_seconds:.0f} s ({reason})", file=sys.stderr, flush=True)
+        say(f"waiting for the server {url}, {waited_seconds:.0f} s ({reason})")
 
 
 @functools.cache

@@ -3,6 +3,8 @@
 import sys
 from typing import Literal
 
+from jobmon.client.said import say
+
 Wish = Literal["detach", "stop", "go on"]
 
 _WISHES: dict[str, Wish] = {"d": "detach", "s": "stop", "g": "go on"}
@@ -18,7 +20,7 @@ def ask_user() -> Wish:
         return "stop"
     try:
         while True:
-            print(QUESTION, end="", file=sys.stderr, flush=True)
+            say(QUESTION, end="")
             answer = sys.stdin.readline()
             if not answer:  # the terminal is gone
                 return "detach"
@@ -26,3 +28,5 @@ def ask_user() -> Wish:
                 return wish
     except KeyboardInterrupt:
         return "stop"
+    except OSError:  # it is gone, and we are no more in its foreground
+        return "detach"

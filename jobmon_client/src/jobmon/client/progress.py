@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from jobmon.client.said import heedless, say
 from jobmon.core.wire import Counts, FailedTask, WatchAnswer
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Lines:
         for failure in answer.failures:
             self._failures += 1
             if self._failures <= FAILURE_LINES:
-                print(f"  {failure_text(failure)}", file=sys.stderr, flush=True)
+                say(f"  {failure_text(failure)}")
         if self._clock() - self._printed >= LINE_SECONDS:
             notice = f" - {answer.notices[0]}" if answer.notices else ""
             self._print(f"  {summary(answer.counts, self._rate)}{notice}")
@@ -143,7 +144,7 @@ class Lines:
 
     def _print(self, text: str) -> None:
         self._printed = self._clock()
-        print(text, file=sys.stderr, flush=True)
+        say(text)
 
 
 class Bars:
@@ -154,7 +155,7 @@ class Bars:
         from rich.console import Console
         from rich.live import Live
 
-        self._console = Console()
+        self._console = Console(file=heedless(sys.stdout))
         self._live: Live | None = None
         self._rate = Rate()
         self._newest: deque[FailedTask] = deque(maxlen=FAILURES_SHOWN)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import logging
 import os
-import sys
 import time
 import uuid
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from jobmon.client.distributor import Distributor, check_installed
 from jobmon.client.interrupt import ask_user
 from jobmon.client.progress import Progress, make_progress
 from jobmon.client.result import make_result
+from jobmon.client.said import say
 from jobmon.client.watch import OVER, Watch
 from jobmon.core import __version__, routes, wire
 from jobmon.core.constants import WorkflowRunStatus
@@ -141,7 +141,7 @@ def _to_the_end(workflow: Workflow, watch: Watch, progress: Progress) -> wire.Wa
                 return watch.look()
             if wish == "stop":
                 stopping = True
-                print("stopping: running tasks are killed; Ctrl-C leaves at once", file=sys.stderr, flush=True)
+                say("stopping: running tasks are killed; Ctrl-C leaves at once")
                 watch.stop("stopped by the user with Ctrl-C")
 
 
