@@ -248,9 +248,10 @@ def test_a_server_that_cannot_start_says_why(folder: Path) -> None:
     folder.mkdir()
     (folder / "jobmon.db").write_bytes(b"this is no database" * 1000)
 
-    with pytest.raises(
-        local_server.ServerUnreachable, match=r"server\.log ends with:\n(.*\n)*.*(damaged|not a database)"
-    ):
+    words = (
+        r"ended as it started \(exit code 1\); its log .*server\.log ends with:\n(.*\n)*.*(damaged|not a database)"
+    )
+    with pytest.raises(ServerUnreachable, match=words):
         ensure(folder)
 
 

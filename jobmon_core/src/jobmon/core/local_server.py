@@ -134,24 +134,30 @@ def ensure(data_dir: Path) -> Address:
     if found:
         return found
     with _start_lock(data_dir):
-        deadline = time.monotonic() + START_SECONDS  # the wait for another one that starts it does not count
+        return find(data_dir) or _started(data_dir)
+
+
+def _started(data_dir: Path) -> Address:
+    """Start it, and wait until it answers."""
+    deadline = time.monotonic() + START_SECONDS  # the wait for another one that starts it does not count
+    process = launch(data_dir)
+    found = ended = None
+    while found is None and time.monotonic() < deadline:
+        ended = process.poll()
         found = find(data_dir)
-        process = None if found else launch(data_dir)
-        while found is None and time.monotonic() < deadline:
-            ended = process.poll() if process is not None else None
-            found = find(data_dir)
-            if found is None and ended == SERVED_ALREADY:  # by one that starts, or that ends
-                process = launch(data_dir)
-            elif found is None and ended is not None:
-                break
-            time.sleep(0.01)
-        if process is not None and process.poll() is None:
-            process.returncode = 0  # it outlives us, which is no reason for a warning
+        if found is None and ended == SERVED_ALREADY:  # by one that starts, or that ends
+            process = launch(data_dir)
+        elif found is None and ended is not None:
+            break
+        time.sleep(0.01)
+    if process.poll() is None:
+        process.returncode = 0  # it outlives us, which is no reason for a warning
     if found is None:
+        late = f"did not start within {START_SECONDS:.0f} s"
+        why = late if ended in (None, SERVED_ALREADY) else f"ended as it started (exit code {ended})"
         tail = (data_dir / "server.log").read_text(errors="backslashreplace").splitlines()[-5:]
         raise ServerUnreachable(
-            f"the embedded server did not start within {START_SECONDS:.0f} s; its log {data_dir / 'server.log'} "
-            "ends with:\n" + "\n".join(tail)
+            f"the embedded server {why}; its log {data_dir / 'server.log'} ends with:\n" + "\n".join(tail)
         )
     return found
 
