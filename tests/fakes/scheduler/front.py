@@ -126,8 +126,14 @@ class Front:
             peer.close()
 
     def _talk(self, peer: socket.socket, stream: "object") -> None:
-        count, length = (int(word) for word in stream.readline().split())  # type: ignore[attr-defined]
-        words = stream.read(length).decode("utf-8", "surrogateescape").split("\0")  # type: ignore[attr-defined]
+        head = stream.readline()  # type: ignore[attr-defined]
+        if not head.endswith(b"\n"):  # it was killed before it said what it wants
+            return
+        count, length = (int(word) for word in head.split())
+        said = stream.read(length)  # type: ignore[attr-defined]
+        if len(said) < length:
+            return
+        words = said.decode("utf-8", "surrogateescape").split("\0")
         environment = dict(item.split("=", 1) for item in words[count + 1 :])
 
         def read_stdin() -> str:
