@@ -11,12 +11,8 @@ from jobmon.client.task import Task
 from jobmon.core import routes, wire
 from jobmon.core.exceptions import CallableReturnedInvalidObject, InvalidResources
 from jobmon_conformance.home import Home
+from jobmon_conformance.work import EATS_200_MIB, MIB
 
-MIB = 2**20
-EATS_200_MIB = (  # and the first time keeps them until it is killed
-    f'touch tries/$$; {sys.executable} -c \'import os, time; eaten = bytearray(b"x") * (200 * {MIB}); '
-    'time.sleep(1000 if len(os.listdir("tries")) == 1 else 1)\''
-)
 ONCE = "[ -e {name} ] || {{ touch {name}; exec sleep 1000; }}; sleep 3"  # the first attempt ends by a limit only
 
 PLUGIN = """

@@ -7,13 +7,7 @@ import pytest
 
 from jobmon.core import cluster
 from jobmon_conformance.bench import MEMORY
-from jobmon_conformance.work import ONCE, attempts, output, tasks, to_the_letter, workflow_of
-
-MIB = 2**20
-EATS_200_MIB = (  # and the first time keeps them until it is killed
-    f'touch tries/$$; {sys.executable} -c \'import os, time; eaten = bytearray(b"x") * (200 * {MIB}); '
-    'time.sleep(1000 if len(os.listdir("tries")) == 1 else 1)\''
-)
+from jobmon_conformance.work import EATS_200_MIB, MIB, ONCE, attempts, output, tasks, to_the_letter, workflow_of
 
 COMMANDS = {
     "quotes": """printf '%s|' "it's" 'a "quote"' `echo back` \\\\ \\'""",

@@ -1,5 +1,6 @@
 """What the tests have run: tasks of one template, so that one array holds them all."""
 
+import sys
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,6 +16,11 @@ from jobmon_conformance.until import until
 from jobmon_conformance.witness import noted
 
 WAITS = "while [ ! -e release ]; do sleep 0.05; done"
+MIB = 2**20
+EATS_200_MIB = (  # with a folder `tries`; the first time it keeps them until it is killed
+    f'touch tries/$$; {sys.executable} -c \'import os, time; eaten = bytearray(b"x") * (200 * {MIB}); '
+    'time.sleep(1000 if len(os.listdir("tries")) == 1 else 1)\''
+)
 ONCE = "[ -e once ] || { touch once; exec sleep 1000; }"  # the first attempt ends by a limit only, others go on
 
 

@@ -87,7 +87,5 @@ def test_five_thousand_tasks_are_five_arrays_and_few_questions(place: tuple[Plac
     assert here.home.task_counts() == {"D": TASKS}
     assert max(job.size for job in fake.jobs) == 1000
     assert len(fake.called("sbatch")) <= 12
-    looks = len(fake.called("squeue"))
-    assert len(fake.calls) - looks < MOST_CALLS
-    assert looks < MOST_CALLS + (fake.now - began) / 5
+    assert len(fake.calls) < MOST_CALLS + (fake.now - began) / 5
     here.home.check(witness=False)

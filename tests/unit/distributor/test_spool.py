@@ -99,6 +99,7 @@ def test_what_the_server_refuses_is_set_aside_and_the_others_are_told(
     assert not other.exists()
 
 
+@pytest.mark.promise("F06")
 def test_an_outcome_on_which_the_server_fails_is_no_word_and_the_others_are_told(
     tmp_path: Path, leave: Leave
 ) -> None:

@@ -24,7 +24,7 @@ from jobmon.server.tables import server_state
 
 GARBAGE_EVERY = 20_000  # new objects: a step makes many, and hardly any in circles
 BROKEN_EXIT = 74  # EX_IOERR
-BROKEN_SECONDS = 1.0  # in which the request that met it is answered
+BROKEN_SECONDS = 3.0  # in which the request that met it is answered
 
 
 def open_service(settings: Settings, folder: Path, hosts: frozenset[str]) -> Service:

@@ -1,6 +1,7 @@
 """Limits without a cgroup, on real processes."""
 
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -57,13 +58,20 @@ def test_memory_that_processes_share_counts_once(tmp_path: Path) -> None:
     assert ending.outcome(one, "node", 1000).status == "D"
 
 
+@pytest.mark.promise("F32")
 def test_sharers_that_end_while_they_are_read_do_not_count_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of three that share 90 bytes the first has said 30 when another one ends; a moment later one is left."""
-    shares = iter([30, 45, 90, 0, 0, 90])
-    monkeypatch.setattr(memory, "_family", lambda pids: {1, 2, 3})
-    monkeypatch.setattr(memory, "_proportional", lambda pid: next(shares))
+    readings = iter([165, 90])
+    monkeypatch.setattr(memory, "resident_bytes", lambda pids: 270)
+    monkeypatch.setattr(memory, "proportional_bytes", lambda pids: next(readings))
+    one, limits = attempt("", "/", Resources(memory_bytes=100)), Limits(patience_seconds=0.5)
+    with subprocess.Popen(["sleep", "1000"], start_new_session=True) as command:
+        one.pid = command.pid
+        limits.watch(one)
+        limits.check([one], one.started)
 
-    assert memory.proportional_bytes([1]) == 90
+        assert (one.stop, one.peak_bytes, command.poll(), list(readings)) == ("", 90, None, [])
+        command.kill()
 
 
 def test_a_limit_that_is_not_reached_does_nothing(tmp_path: Path) -> None:

@@ -85,9 +85,10 @@ class Limits:
 
     def _sample(self, attempt: Attempt) -> None:
         limit_bytes = attempt.order.memory_bytes or 0
-        used_bytes = memory.resident_bytes([attempt.pid])
-        if used_bytes > limit_bytes:
-            used_bytes = memory.proportional_bytes([attempt.pid])
+        for measure in (memory.resident_bytes, memory.proportional_bytes, memory.proportional_bytes):
+            used_bytes = measure([attempt.pid])
+            if used_bytes <= limit_bytes:
+                break
         attempt.peak_bytes = max(attempt.peak_bytes, used_bytes)
         if used_bytes > limit_bytes and not attempt.stop:
             attempt.stop = "memory"

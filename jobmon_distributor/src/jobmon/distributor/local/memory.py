@@ -115,11 +115,10 @@ def resident_bytes(pids: Iterable[int]) -> int:
 def proportional_bytes(pids: Iterable[int]) -> int:
     """The same with shared pages divided among those who share them; slower.
 
-    The lesser of two readings: when processes that share pages end while they are read one after another, the
-    shares of those who stay grow, and the sum would be more than there ever was.
+    When some of them end while they are read one after another, the shares of those who stay grow, and the sum is
+    more than there ever was: the caller asks once more before it acts.
     """
-    own = list(pids)
-    return min(sum(_proportional(pid) for pid in _family(own)) for _ in range(2))
+    return sum(_proportional(pid) for pid in _family(pids))
 
 
 def _family(pids: Iterable[int]) -> set[int]:
