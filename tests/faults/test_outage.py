@@ -27,7 +27,6 @@ TASKS = 6
 HALVES = "file=${WITNESS%/*}/release$((JOBMON_TASK_ID % 2)); while [ ! -e $file ]; do sleep 0.1; done"
 IMPATIENT = {
     **QUICK,
-    "JOBMON__HEARTBEAT__TASK_INSTANCE_INTERVAL_SECONDS": "5",  # nobody is in doubt before
     "JOBMON__WORKER__REPORT_RETRY_SECONDS": "1",
     "JOBMON__LOCAL__PARALLELISM": str(TASKS),
 }
